@@ -1,0 +1,223 @@
+/**
+ * The addon's whole surface. Nothing outside `lib/native` touches the addon, and every handle that
+ * crosses is a plain number: an entry of a table that belongs to this JavaScript environment.
+ */
+
+/** A counted handle on a native tensor. Never reused; 0 is not a handle. */
+export type TensorId = number;
+export type ModuleId = number;
+export type SessionId = number;
+export type JobId = number;
+
+/** Position in the table of operator overloads, fixed for one libtorch. */
+export type OverloadId = number;
+
+export interface TensorInfo {
+  /** libtorch's `ScalarType` code. */
+  dtype: number;
+  shape: number[];
+  strides: number[];
+  /** In elements, from the start of the storage. */
+  offset: number;
+  device: string;
+  requiresGrad: boolean;
+  isLeaf: boolean;
+}
+
+/** One argument of an operator, as its schema declares it. */
+export interface NativeArgument {
+  name: string;
+  /** As PyTorch prints it: `Tensor`, `Tensor?`, `int[2]`, `ScalarType?`, … */
+  type: string;
+  keywordOnly: boolean;
+  /** Whether the operator writes to this tensor. */
+  written: boolean;
+  /** Present where the schema has a default; `null` stands for `None`. */
+  default?: unknown;
+}
+
+export interface NativeOverload {
+  id: OverloadId;
+  /** Empty for the default overload. */
+  overload: string;
+  arguments: NativeArgument[];
+  returns: { name: string; type: string; written: boolean }[];
+}
+
+/**
+ * How values cross in operator calls, by schema type: tensors as ids, lists as arrays, `Scalar` as a
+ * number (integers become int64), a bigint, a boolean, `{float}` or `{re, im}`, `ScalarType` as its code,
+ * `Device` as a string, `Layout` and `MemoryFormat` as codes, `None` as `null`. `undefined` takes the
+ * default. Results cross the same way; several results as an array.
+ */
+export type NativeValue = unknown;
+
+export interface JobOptions {
+  /** 0 high, 1 normal, 2 low. */
+  priority: number;
+  /** Milliseconds from now; 0 for none. */
+  deadline: number;
+  /** Gradient mode that the job runs under. */
+  grad: boolean;
+  /** Items that may wait for the reader before the job is held. */
+  streamCapacity: number;
+}
+
+export interface NativeError {
+  code: string;
+  message: string;
+  reason?: string;
+  /** Milliseconds after which a refused job may be tried again. */
+  retryAfter?: number;
+}
+
+export interface JobStats {
+  /** Seconds in the queue and seconds from start to end. */
+  queued: number;
+  ran: number;
+  /** High-water mark of host memory that the job's own allocations reached, in bytes. */
+  peakBytes: number;
+}
+
+/** What happens to jobs, told on the JavaScript thread through one thread-safe function. */
+export interface JobListener {
+  started(job: JobId): void;
+  progress(job: JobId, done: number, total: number, phase: string): void;
+  /** One streamed item; `itemTaken` must follow once the reader has it. */
+  item(job: JobId, tensors: [string, TensorId][]): void;
+  /** Called exactly once for each job that was accepted. */
+  settled(job: JobId, error: NativeError | undefined, value: NativeValue, stats: JobStats): void;
+}
+
+export interface LaneCounters {
+  submitted: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  expired: number;
+  refused: number;
+  queued: number;
+  running: number;
+  queuedBytes: number;
+}
+
+/** What loading takes; the JSON text of it goes to the core. */
+export interface LoadRequest {
+  config: unknown;
+  device: string;
+  dtype: string;
+  /** Options of the system itself. */
+  extra?: unknown;
+  /** Fill from files, or at random where only a seed is given. */
+  plan?: { entries: unknown[] };
+  seed?: number;
+  /** Run in a process of its own, or in one process for each rank. */
+  isolate?: boolean;
+  tensorParallel?: number;
+  layout?: string;
+  /** Milliseconds before a collective is given up. */
+  collectiveTimeout?: number;
+  threads?: number;
+}
+
+export interface LoadedModule {
+  module: ModuleId;
+  /** JSON text: `{methods: MethodSchema[], taps: string[], parameters: {name, shape, dtype}[]}`. */
+  description: string;
+}
+
+export interface Addon {
+  /** Must be called once per environment, before anything else. */
+  initialize(listener: JobListener, workerPath: string, libtorchPath: string): void;
+  versions(): { addon: string; libtorch: string };
+
+  /** Copies `data` (of any typed array) into a new CPU tensor. */
+  tensorFrom(data: ArrayBufferView, dtype: number, shape: number[]): TensorId;
+  tensorInfo(tensor: TensorId): TensorInfo;
+  /** The elements in row-major order as bytes. CPU tensors only. */
+  tensorBytes(tensor: TensorId): ArrayBuffer;
+  /** Frees the handle. Unknown handles are ignored, so freeing twice is harmless. */
+  tensorFree(tensor: TensorId): void;
+  tensorSetRequiresGrad(tensor: TensorId, value: boolean): void;
+  tensorGrad(tensor: TensorId): TensorId | null;
+  tensorSetGrad(tensor: TensorId, grad: TensorId | null): void;
+  tensorVersion(tensor: TensorId): number;
+  /** Live handles and bytes they keep alive, as V8 has been told. */
+  tensorCounters(): { tensors: number; bytes: number };
+
+  /** Names of all operators, as `aten::add`. */
+  operatorNames(): string[];
+  overloads(operator: string): NativeOverload[];
+  call(overload: OverloadId, ...values: NativeValue[]): NativeValue;
+  /** Sets the gradient mode of this thread. */
+  setGrad(enabled: boolean): void;
+  manualSeed(seed: number): void;
+
+  submitOperator(overload: OverloadId, values: NativeValue[], options: JobOptions): JobId;
+  /** Settles with an ArrayBuffer of the elements in row-major order. */
+  submitRead(tensor: TensorId, options: JobOptions): JobId;
+  submitBackward(
+    tensors: TensorId[],
+    gradients: (TensorId | null)[],
+    retainGraph: boolean,
+    createGraph: boolean,
+    options: JobOptions,
+  ): JobId;
+  /** Settles with a {@link LoadedModule}. `request` is the JSON text of a {@link LoadRequest}. */
+  submitLoad(request: string, options: JobOptions): JobId;
+  /** Settles with `[name, TensorId][]`. `args` is the JSON text of the method's options. */
+  submitCall(
+    module: ModuleId,
+    method: string,
+    inputs: [string, TensorId][],
+    args: string,
+    taps: string[],
+    options: JobOptions,
+  ): JobId;
+  submitSessionCall(
+    session: SessionId,
+    method: string,
+    inputs: [string, TensorId][],
+    args: string,
+    options: JobOptions,
+  ): JobId;
+  /** Writes the module's parameters as safetensors, in shards of at most `shardBytes`. */
+  submitSave(module: ModuleId, folder: string, shardBytes: number, options: JobOptions): JobId;
+  /** Settles with `[name, TensorId][]`, the named tensors of one safetensors file. */
+  submitReadFile(path: string, names: string[], options: JobOptions): JobId;
+  submitWriteFile(
+    path: string,
+    tensors: [string, TensorId][],
+    metadata: string,
+    options: JobOptions,
+  ): JobId;
+
+  cancelJob(job: JobId): void;
+  itemTaken(job: JobId): void;
+  laneCounters(): LaneCounters;
+  /** Bounds of the queue; jobs beyond them are refused with `QUEUE_FULL`. */
+  setLaneLimits(limits: { jobs?: number; bytes?: number; threads?: number }): void;
+
+  openSession(module: ModuleId, kind: string, args: string): SessionId;
+  /** JSON text of the session's method schemas. */
+  sessionDescription(session: SessionId): string;
+  sessionSnapshot(session: SessionId): [string, TensorId][];
+  sessionRestore(session: SessionId, state: [string, TensorId][]): void;
+  closeSession(session: SessionId): void;
+  closeModule(module: ModuleId): void;
+  /** The process ids of an isolated or sharded module's workers, rank by rank. */
+  modulePids(module: ModuleId): number[];
+
+  /** JSON text: header of a safetensors file. Throws `BAD_CHECKPOINT`. */
+  inspectFile(path: string): string;
+  /** JSON text of an index file, checked against its folder. Throws `BAD_CHECKPOINT`. */
+  inspectIndex(path: string): string;
+  modelTypes(): string[];
+  /** JSON text as in {@link LoadedModule.description}, of a module on the meta device. */
+  describeModel(config: string): string;
+  devices(): { name: string; memory: number }[];
+  /** Gives cached host memory back to the system. */
+  emptyCache(): void;
+  setThreads(threads: number): void;
+  threads(): number;
+}

@@ -1,0 +1,129 @@
+// A native model with a table of methods, and the parameters that a load plan fills.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/job.h"
+#include "runtime/schema.h"
+
+namespace torchsight {
+
+class Group;  // distributed/group.h
+
+/// How a parameter is filled where there is no checkpoint.
+struct Init {
+  enum class Kind { kZeros, kOnes, kConstant, kNormal, kXavierUniform, kLecunNormal };
+  Kind kind = Kind::kZeros;
+  double value = 0;  // the constant, or the standard deviation of kNormal
+  /// Fans of kXavierUniform and kLecunNormal where they are not those of [out, in].
+  int64_t fan_in = 0;
+  int64_t fan_out = 0;
+};
+
+/// The part of a full tensor that a rank holds: `length` entries from `begin` of dimension `dim`.
+struct Cut {
+  int64_t dim = 0;
+  int64_t begin = 0;
+  int64_t length = 0;
+};
+
+/// One tensor of the checkpoint contract. `tensor` is the memory it is loaded into, often a view of
+/// a fused matrix, so that fusing stays a private matter of the module.
+struct Parameter {
+  std::string name;
+  at::Tensor tensor;
+  std::vector<int64_t> full_shape;
+  Init init;
+  std::optional<Cut> cut;
+  bool buffer = false;  // saved and loaded, never trained
+};
+
+/// Which named activations a call wants, and where they are put.
+class Taps {
+ public:
+  Taps() = default;
+  explicit Taps(std::vector<std::string> wanted);
+
+  bool any() const noexcept { return all_ || !wanted_.empty(); }
+  bool wants(std::string_view name) const noexcept;
+  /// Keeps a copy of `tensor` under `name` if the call asked for it.
+  void record(std::string_view name, const at::Tensor& tensor);
+  NamedTensors take() { return std::move(recorded_); }
+
+ private:
+  std::vector<std::string> wanted_;
+  bool all_ = false;
+  NamedTensors recorded_;
+};
+
+struct Call {
+  NamedTensors inputs;
+  Json options;
+  Taps taps;
+
+  /// The input of that name. Checked against the schema before, so a missing one is a bug.
+  const at::Tensor& input(std::string_view name) const;
+};
+
+/// State that lives between calls: a cache, a sampler in mid-cascade, a trainer. Opaque and never
+/// shared by two calls at a time.
+class Session {
+ public:
+  virtual ~Session() = default;
+  virtual std::vector<MethodSchema> schemas() const = 0;
+  virtual NamedTensors call(const std::string& method, Call& call, JobContext& context) = 0;
+  /// The state as named tensors, where that makes sense; throws `Error(kUnsupported)` elsewhere.
+  virtual NamedTensors snapshot() const;
+  virtual void restore(const NamedTensors& state);
+};
+
+struct ModuleOptions {
+  at::Device device = at::kCPU;
+  at::ScalarType dtype = at::kFloat;
+  std::shared_ptr<Group> group;  // null: not sharded
+  Json extra;                    // options of the system itself, e.g. {"fuse": false}
+};
+
+class Module {
+ public:
+  using Handler = std::function<NamedTensors(Call&, JobContext&)>;
+  virtual ~Module() = default;
+  Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  virtual std::vector<MethodSchema> schemas() const;
+  virtual std::vector<std::string> tap_names() const { return {}; }
+  /// Every tensor of the checkpoint contract, in the contract's order.
+  virtual std::vector<Parameter> parameters() { return {}; }
+  /// Called once after all parameters are filled: packing, choosing kernels.
+  virtual void loaded() {}
+  /// Checks inputs, options and taps against the schema, then runs the method without gradients.
+  virtual NamedTensors call(const std::string& method, Call& call, JobContext& context);
+  /// Opens a session of that kind; throws `Error(kNotFound)` where the module has none.
+  virtual std::unique_ptr<Session> open_session(const std::string& kind, const Json& options);
+
+ protected:
+  /// Called by the constructors of systems.
+  void add_method(MethodSchema schema, Handler handler);
+
+ private:
+  struct Method {
+    MethodSchema schema;
+    Handler handler;
+  };
+  std::vector<Method> methods_;
+};
+
+/// Makes a module of `config["model_type"]` with unfilled parameters. Throws `Error(kBadConfig)`
+/// for configs that no module can be made of and `Error(kUnsupported)` for unknown model types.
+std::unique_ptr<Module> make_module(const Json& config, const ModuleOptions& options);
+
+/// The model types that `make_module` knows.
+std::vector<std::string> model_types();
+
+}  // namespace torchsight
