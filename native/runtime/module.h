@@ -50,6 +50,8 @@ class Taps {
 
   bool any() const noexcept { return all_ || !wanted_.empty(); }
   bool wants(std::string_view name) const noexcept;
+  /// Throws `Error(kBadInput)` with all of `known` where another name is wanted. "all" always fits.
+  void check(const std::vector<std::string>& known) const;
   /// Keeps a copy of `tensor` under `name` if the call asked for it.
   void record(std::string_view name, const at::Tensor& tensor);
   NamedTensors take() { return std::move(recorded_); }

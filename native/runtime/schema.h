@@ -35,7 +35,8 @@ struct MethodSchema {
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
   std::vector<OptionSpec> options;
-  std::vector<TensorSpec> stream;  // what one streamed item holds; empty: the method streams nothing
+  std::vector<TensorSpec>
+      stream;  // what one streamed item holds; empty: the method streams nothing
 
   /// Throws `Error(kBadInput | kShape | kDtype)` where inputs or options do not fit. Inputs of
   /// int32 where int64 is asked for are widened in place.

@@ -1,0 +1,37 @@
+#include "models/registry.h"
+
+#include "runtime/error.h"
+
+namespace torchsight {
+
+const std::vector<ModelType>& model_table() {
+  static const std::vector<ModelType> table{
+      // {"name", &make_name},  one line a system
+  };
+  return table;
+}
+
+std::vector<std::string> model_types() {
+  std::vector<std::string> names;
+  for (const ModelType& type : model_table()) names.emplace_back(type.name);
+  return names;
+}
+
+std::unique_ptr<Module> make_module(const Json& config, const ModuleOptions& options) {
+  const Json* type = config.find("model_type");
+  if (!type || !type->is_string()) {
+    throw Error(ErrorCode::kBadConfig, "expected a string for model_type but received " +
+                                           (type ? type->dump() : std::string("nothing")));
+  }
+  std::string known;
+  for (const ModelType& entry : model_table()) {
+    if (entry.name == type->as_string()) return entry.make(config, options);
+    known += known.empty() ? "" : ", ";
+    known += entry.name;
+  }
+  throw Error(ErrorCode::kUnsupported, "expected one of " + (known.empty() ? "none" : known) +
+                                           " for model_type but received \"" + type->as_string() +
+                                           "\"");
+}
+
+}  // namespace torchsight
