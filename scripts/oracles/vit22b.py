@@ -1,9 +1,9 @@
-"""Writes the parity fixtures of the ViT-22B system: small random checkpoints and what they must give.
+"""Writes the parity fixtures of the ViT-22B system: small random checkpoints, what they must give.
 
-The expected values come from the NumPy float64 implementation in this file, written from the formulas
-of the paper (arXiv 2302.05442) and the checkpoint contract in lib/models/vit22b/README.md. Weights are
-drawn sharper than a usual initialisation, so that a wrong formula shows. Run it with NumPy and
-safetensors installed:
+The expected values come from the NumPy float64 implementation in this file, written from the
+formulas of the paper (arXiv 2302.05442) and the checkpoint contract in lib/models/vit22b/README.md.
+Weights are drawn sharper than a usual initialisation, so that a wrong formula shows. Run it with
+NumPy, PyTorch (for the bfloat16 file) and safetensors installed:
 
     python scripts/oracles/vit22b.py            # writes test/fixtures/vit22b
     python scripts/oracles/vit22b_check.py      # compares this file with PyTorch, SciPy and timm
@@ -36,8 +36,10 @@ CASES = {
                       pooling="mean", num_labels=3), (12, 12)),
     "per_head_layernorm": (dict(qk_norm_scale="per_head", norm="layernorm", norm_eps=1e-2,
                                 attention_out_bias=False, pooling="mean"), (12, 12)),
-    "bare": (dict(qk_norm="none", mlp_bias=False, attention_out_bias=False, pooling="none"), (12, 12)),
-    "qkv_bias": (dict(qkv_bias=True, mlp_bias=False, qk_norm="rmsnorm", hidden_act="gelu"), (12, 12)),
+    "bare": (dict(qk_norm="none", mlp_bias=False, attention_out_bias=False, pooling="none"),
+             (12, 12)),
+    "qkv_bias": (dict(qkv_bias=True, mlp_bias=False, qk_norm="rmsnorm", hidden_act="gelu"),
+                 (12, 12)),
     "sequential_rms": (dict(block="sequential", attention_out_bias=False, qk_norm="none",
                             norm_eps=1e-3), (12, 12)),
     "sequential_bare": (dict(block="sequential", mlp_bias=False, pooling="mean",
@@ -46,10 +48,12 @@ CASES = {
     "class_token_mean": (dict(class_token=True, pooling="mean", num_hidden_layers=1), (12, 16)),
     "bilinear": (dict(image_size=[16, 12], num_hidden_layers=1), (12, 28)),
     "bilinear_down": (dict(image_size=20, num_hidden_layers=1, pooling="mean"), (4, 12)),
-    "bicubic": (dict(image_size=16, position_resize="bicubic_antialias", num_hidden_layers=1), (28, 12)),
+    "bicubic": (dict(image_size=16, position_resize="bicubic_antialias", num_hidden_layers=1),
+                (28, 12)),
     "bicubic_same_count": (dict(image_size=[8, 32], position_resize="bicubic_antialias",
                                 num_hidden_layers=1, pooling="mean"), (16, 16)),
-    "patch_not_dividing": (dict(image_size=[14, 11], num_channels=1, num_hidden_layers=1), (13, 18)),
+    "patch_not_dividing": (dict(image_size=[14, 11], num_channels=1, num_hidden_layers=1),
+                           (13, 18)),
     "one_wide_head": (dict(num_attention_heads=1, hidden_size=20, intermediate_size=12,
                            num_labels=1), (12, 12)),
     "shardable": (dict(num_attention_heads=8, hidden_size=32, intermediate_size=48, qkv_bias=True,
@@ -226,7 +230,8 @@ def forward(c, weights, pixels):
     B, C = pixels.shape[:2]
     rows, columns = grid(pixels.shape[2:], p)
     x = pixels[:, :, : rows * p, : columns * p].astype(np.float64)
-    x = x.reshape(B, C, rows, p, columns, p).transpose(0, 2, 4, 1, 3, 5).reshape(B, rows * columns, -1)
+    x = x.reshape(B, C, rows, p, columns, p).transpose(0, 2, 4, 1, 3, 5)
+    x = x.reshape(B, rows * columns, -1)
     x = project(x, "patch_embed") + positions(w["pos_embed"], c, (rows, columns))
     if c["class_token"]:
         x = np.concatenate([np.broadcast_to(w["cls_token"], (B, 1, d)), x], 1)
@@ -252,7 +257,8 @@ def forward(c, weights, pixels):
     out["max_attention_logit"], out["attention_entropy"] = np.array(largest), np.array(entropies)
     if c["pooling"] == "map":
         probe = np.broadcast_to(w["map.probe"], (B, 1, d))
-        q, k, v = (heads(project(y, f"map.attn.{part}")) for y, part in ((probe, "q"), (x, "k"), (x, "v")))
+        sources = (("q", probe), ("k", x), ("v", x))
+        q, k, v = (heads(project(y, f"map.attn.{part}")) for part, y in sources)
         y = project(attend(q, k, v)[0], "map.attn.out")
         out["pooler_output"] = (y + mlp(norm(y, "map.norm"), "map.mlp"))[:, 0]
     elif c["pooling"] == "mean":
@@ -289,8 +295,8 @@ def main():
         if bfloat16:
             import torch
             from safetensors.torch import save_file as save_torch
-            save_torch({key: torch.from_numpy(value.copy()).bfloat16() for key, value in weights.items()},
-                       folder / "model.safetensors")
+            halves = {key: torch.from_numpy(value).bfloat16() for key, value in weights.items()}
+            save_torch(halves, folder / "model.safetensors")
         else:
             save_file(weights, folder / "model.safetensors")
         save_file({"pixel_values": pixels}, folder / "inputs.safetensors")

@@ -31,7 +31,8 @@ def check_resizing():
         changed = [vit22b.linear_matrix(a, b) for a, b in zip(source, target)]
         ours = np.einsum("ia,jb,abd->ijd", *changed, table)
         zoom = (target[0] / source[0], target[1] / source[1], 1)
-        check(f"bilinear {source} {target} against SciPy", ours, scipy.ndimage.zoom(table, zoom, order=1))
+        theirs = scipy.ndimage.zoom(table, zoom, order=1)
+        check(f"bilinear {source} {target} against SciPy", ours, theirs)
         changed = [vit22b.cubic_matrix(a, b) for a, b in zip(source, target)]
         ours = np.einsum("ia,jb,abd->ijd", *changed, table)
         picture = torch.from_numpy(table).permute(2, 0, 1)[None]
@@ -96,7 +97,8 @@ def torch_encode(c, weights, pixels):
     x = out["last_hidden_state"]
     if c["pooling"] == "map":
         probe = w["map.probe"].expand(x.shape[0], 1, d)
-        q, k, v = (heads(linear(y, f"map.attn.{part}")) for y, part in ((probe, "q"), (x, "k"), (x, "v")))
+        sources = (("q", probe), ("k", x), ("v", x))
+        q, k, v = (heads(linear(y, f"map.attn.{part}")) for part, y in sources)
         y = linear(attend(q, k, v), "map.attn.out")
         out["pooler_output"] = (y + mlp(norm(y, "map.norm"), "map.mlp"))[:, 0]
     elif c["pooling"] != "none":
