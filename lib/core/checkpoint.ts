@@ -40,6 +40,13 @@ export function resolveModel(pathOrName: string): string {
   throw new TorchsightError("NOT_FOUND", `there is no model ${pathOrName}`);
 }
 
+/** The absolute path of a file; throws `NOT_FOUND` where there is none. */
+export function requireFile(path: string): string {
+  const file = resolve(path);
+  if (existsSync(file)) return file;
+  throw new TorchsightError("NOT_FOUND", `there is no file ${path}`);
+}
+
 /** The contents of the `config.json` in a model's folder, or beside its file; undefined without one. */
 export function readConfig(path: string): unknown {
   const folder = statSync(path).isDirectory() ? path : dirname(path);

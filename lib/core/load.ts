@@ -20,13 +20,12 @@ import { detectDialect, resolvePlan, type TensorIndex } from "./weights.js";
 export const MODULE_DTYPES = ["float32", "bfloat16", "float16", "float64"] as const;
 export type ModuleDType = (typeof MODULE_DTYPES)[number];
 
-/** How activations and weights are laid out over the ranks of a sharded module. */
-export const LAYOUTS = ["tokens"] as const;
-export type Layout = (typeof LAYOUTS)[number];
+/** How activations are laid out over the ranks of a sharded module: each holds some of the tokens. */
+export type Layout = "tokens";
 
 /** How a module is made and where it lives. */
 export interface LoadOptions extends JobControl {
-  /** `cpu`, `cuda:0`, … Default `cpu`. */
+  /** `cpu`, `cuda:0`, …, or `auto` for an accelerator if there is one. Default `cpu`. */
   device?: string | undefined;
   /** What weights are converted to and computed in. Default `float32`. */
   dtype?: ModuleDType | undefined;
@@ -112,12 +111,12 @@ function start<M extends { [K in keyof M]: MethodTypes }>(
 }
 
 function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
-  const { device = "cpu", dtype = "float32", extra, isolate, tensorParallel } = options;
+  const { dtype = "float32", extra, isolate, tensorParallel } = options;
   const sharded = tensorParallel !== undefined && tensorParallel > 1;
   const { collectiveTimeout, threads } = options;
   return {
     config: opened.config,
-    device,
+    device: deviceOf(options),
     dtype,
     ...(extra && { extra }),
     ...(opened.plan && { plan: opened.plan }),
@@ -127,6 +126,11 @@ function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
     ...(collectiveTimeout !== undefined && { collectiveTimeout }),
     ...(threads !== undefined && { threads }),
   };
+}
+
+function deviceOf({ device = "cpu" }: LoadOptions): string {
+  if (device !== "auto") return device;
+  return native().devices().find(({ name }) => name !== "cpu")?.name ?? "cpu";
 }
 
 function openModel(path: string, options: LoadOptions): Opened {
@@ -207,17 +211,19 @@ function checkOptions(options: LoadOptions): void {
   if (device !== undefined && typeof device !== "string") {
     throw invalidArgument("device", "the name of a device", device);
   }
-  oneOf("dtype", dtype, MODULE_DTYPES);
-  oneOf("layout", layout, LAYOUTS);
+  if (dtype !== undefined && !MODULE_DTYPES.includes(dtype)) {
+    throw invalidArgument("dtype", `one of ${MODULE_DTYPES.join(", ")}`, dtype);
+  }
+  if (layout !== undefined && layout !== "tokens") {
+    throw new TorchsightError(
+      "UNSUPPORTED",
+      `expected tokens for layout but received ${describeValue(layout)}`,
+    );
+  }
   wholeNumber("seed", seed, 0);
   wholeNumber("tensorParallel", tensorParallel, 1);
   wholeNumber("collectiveTimeout", collectiveTimeout, 1);
   wholeNumber("threads", threads, 1);
-}
-
-function oneOf(name: string, value: unknown, choices: readonly string[]): void {
-  if (value === undefined || choices.includes(value as string)) return;
-  throw invalidArgument(name, `one of ${choices.join(", ")}`, value);
 }
 
 function wholeNumber(name: string, value: unknown, least: number): void {

@@ -4,7 +4,7 @@ import type { JobOptions, LoadedModule, ModuleId, NativeValue, TensorId } from "
 import { disposable } from "./disposable.js";
 import { invalidArgument, TorchsightError } from "./errors.js";
 import type { Job, JobControl, Progress } from "./job.js";
-import { startJob } from "./jobs.js";
+import { startJob, type Work } from "./jobs.js";
 import { idsOf, type NamedTensors, namedTensors } from "./named.js";
 import { native } from "./runtime.js";
 import type { MethodSchema, ModuleDescription, ParameterInfo } from "./schema.js";
@@ -113,7 +113,7 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
     };
     const decode = (value: NativeValue) =>
       this.#split(method, namedTensors(value as [string, TensorId][]));
-    const job = this.#start(run, decode, control, onProgress);
+    const job = this.#start({ submit: run, decode, decodeItem: namedTensors }, control, onProgress);
     return job as unknown as Job<
       CallResult<M[N]["outputs"]>,
       Progress,
@@ -134,7 +134,7 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
       writeFileSync(join(target, "config.json"), `${JSON.stringify(this.config, null, 2)}\n`);
       return native().submitSave(this.#use(), target, shardBytes, jobOptions);
     };
-    return this.#start(run, () => undefined, control, onProgress);
+    return this.#start<void, never>({ submit: run, decode: () => {} }, control, onProgress);
   }
 
   /** Opens native state of that kind, such as a cache. Throws `NOT_FOUND` where there is none. */
@@ -178,21 +178,19 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
   }
 
   /** Starts a job that keeps the native module until it has settled. */
-  #start<T>(
-    submit: (options: JobOptions) => number,
-    decode: (value: NativeValue) => T,
+  #start<T, S>(
+    work: Work<T, S>,
     control: JobControl,
     onProgress: ((progress: Progress) => void) | undefined,
-  ): Job<T, Progress, NamedTensors> {
-    const job = startJob<T, NamedTensors>(
+  ): Job<T, Progress, S> {
+    const job = startJob<T, S>(
       {
+        ...work,
         submit: (options) => {
-          const id = submit(options);
+          const id = work.submit(options);
           this.#running += 1;
           return id;
         },
-        decode,
-        decodeItem: namedTensors,
         settled: () => {
           this.#running -= 1;
           this.#closeIfIdle();
