@@ -1,6 +1,6 @@
 /** What a checkpoint holds, read from headers alone. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TorchsightError } from "./errors.js";
 import { fromNative, native } from "./runtime.js";
@@ -79,9 +79,24 @@ export function weightsFile(path: string): string {
 
 /** Reads the headers of a safetensors file, an index with its shards, or an npz. */
 export function openCheckpoint(file: string): Checkpoint {
+  const isIndex = file.endsWith(".json");
   try {
-    return basename(file).endsWith(".json") ? openIndex(file) : openFile(file);
+    const text = isIndex ? native().inspectIndex(file) : native().inspectFile(file);
+    const { files, tensors, metadata = {} } = JSON.parse(text) as Inspection;
+    const absolute = (name: string) => resolve(dirname(file), name);
+    return {
+      files: files?.map(absolute) ?? [file],
+      tensors: tensors.map((tensor) => ({ ...tensor, file: absolute(tensor.file ?? file) })),
+      metadata,
+    };
   } catch (error) {
     throw fromNative(error);
   }
+}
+
+/** What the native side tells of a file. An index names files of its own folder. */
+interface Inspection {
+  files?: string[];
+  tensors: (Omit<CheckpointTensor, "file"> & { file?: string })[];
+  metadata?: Record<string, string>;
 }

@@ -7,11 +7,12 @@
  * levels of Pillow. big_vision itself resizes with TensorFlow's `area` method, which no other tool
  * reproduces; features from either differ less than those of a crop moved by a pixel.
  */
-import { ops } from "../../core/ops.js";
-import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import type { Steps } from "../../core/compose.js";
+import { tensor } from "../../core/create.js";
+import { invalidArgument, TorchsightError } from "../../core/errors.js";
+import { ops } from "../../core/ops.js";
 import { tidy } from "../../core/scope.js";
-import { Tensor } from "../../core/tensor.js";
+import type { Tensor } from "../../core/tensor.js";
 import type { RawImage } from "../../media/image.js";
 import { imageSides, type ViT22BConfig } from "./config.js";
 
@@ -66,7 +67,7 @@ export async function cropped(
   checkOptions(options);
   const { resized, crop } = geometry([height, width], imageSides(config), options.protocol);
   return await tidy(async () => {
-    const pixels_HWC = Tensor.from(image.data, { dtype: "uint8", shape: [height, width, channels] });
+    const pixels_HWC = tensor(image.data, { shape: [height, width, channels] });
     const pixels_1CHW = ops.unsqueeze(ops.permute(pixels_HWC, [2, 0, 1]), 0);
     const resize =
       options.resample === "bicubic"
