@@ -92,7 +92,7 @@ export function elementBuffer(dtype: DType, values: readonly Element[]): ArrayBu
     case "bfloat16":
       return Float32Array.from(values, (value) => toNumber(value, dtype));
     default:
-      return NUMBERS[dtype].from(values as number[], (value: Element) => toNumber(value, dtype));
+      return new NUMBERS[dtype](values.map((value) => toNumber(value, dtype)));
   }
 }
 

@@ -79,4 +79,4 @@ function face(kind: Face): Record<string, unknown> {
 }
 
 /** {@inheritDoc Ops} */
-export const ops = face("direct") as Ops;
+export const ops = face("direct") as unknown as Ops;

@@ -1,13 +1,20 @@
 import type { Addon } from "../native/addon.js";
-import { addon } from "../native/load.js";
-import { TorchsightError, isErrorCode } from "./errors.js";
+import { addon, nativePaths } from "../native/load.js";
 import { listener } from "./dispatcher.js";
+import { TorchsightError, isErrorCode } from "./errors.js";
 
-let loaded: Addon | undefined;
+let ready: Addon | undefined;
 
-/** The addon of this environment, loaded at first use. */
+/** The addon of this environment, loaded and told of its listener at first use. */
 export function native(): Addon {
-  loaded ??= addon(listener);
+  ready ??= connect();
+  return ready;
+}
+
+function connect(): Addon {
+  const loaded = addon();
+  const { worker, libtorch } = nativePaths();
+  loaded.initialize(listener, worker, libtorch.path);
   return loaded;
 }
 

@@ -39,7 +39,7 @@ export let tensorId: (tensor: Tensor) => TensorId;
  *                             //         [11., 25.]])
  * ```
  */
-export class Tensor<out D extends DType = DType> {
+export class Tensor<D extends DType = DType> {
   /** 0 once disposed of. */
   #id: TensorId;
   #dtype: DType | undefined;
