@@ -133,8 +133,7 @@ void dump_value(const Json& value, std::string& out) {
 Json Json::parse(std::string_view text, std::string_view what) {
   if (text.starts_with("\xEF\xBB\xBF")) malformed(what, "a byte order mark", "MALFORMED");
   simdjson::dom::parser parser;
-  // One level more than allowed, so that text just too deep gets the error about depth.
-  auto error = parser.allocate(text.size() + 1, kMaxDepth + 1);
+  auto error = parser.allocate(text.size() + 1, kMaxDepth);
   element root;
   if (!error) error = parser.parse(text.data(), text.size()).get(root);
   if (error == simdjson::DEPTH_ERROR) {
