@@ -5,8 +5,8 @@ import { TorchsightError } from "../core/errors.js";
 import { nativePaths } from "../native/load.js";
 import { defineCommand } from "./command.js";
 
-const README = `This folder was written by \`torchsight bundle\`. Ship it beside your program, outside of
-any archive, and set TORCHSIGHT_PREBUILD to it before torchsight is first used:
+const README = `This folder was written by \`torchsight bundle\`. Ship it beside your program,
+outside of any archive, and set TORCHSIGHT_PREBUILD to it before torchsight is first used:
 
     process.env.TORCHSIGHT_PREBUILD = path.join(process.resourcesPath, "torchsight");
 

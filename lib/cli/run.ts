@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { type ArgsDef, defineCommand as defineHelp, renderUsage } from "citty";
 import { readArguments, usage } from "./arguments.js";
 import { COMMON_ARGS, type Command, type CommandContext } from "./command.js";
@@ -111,5 +112,6 @@ async function help({ name, description, args, many = [] }: Command): Promise<st
       all[option] = { ...definition, description: `${definition.description} (many)` };
   }
   const command = defineHelp({ meta: { name: `torchsight ${name}`, description }, args: all });
-  return (await renderUsage(command)).trimEnd();
+  const text = (await renderUsage(command)).trimEnd();
+  return process.stdout.isTTY ? text : stripVTControlCharacters(text);
 }

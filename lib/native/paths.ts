@@ -13,7 +13,7 @@ export interface NativeFiles {
 
 const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** Where builds are looked for: a bundle, where `TORCHSIGHT_PREBUILD` names one, or this package. */
+/** Where builds are looked for: the bundle that `TORCHSIGHT_PREBUILD` names, or this package. */
 export function nativeRoot(): string {
   return process.env.TORCHSIGHT_PREBUILD || packageRoot;
 }
