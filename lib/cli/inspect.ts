@@ -22,7 +22,13 @@ export default defineCommand({
     const parameters = tensors.reduce((sum, { shape }) => sum + elements(shape), 0);
     const { metadata } = checkpoint;
     const files = checkpoint.files.map(shown);
-    const document = { files, tensors, metadata, ...(config !== undefined && { config }), parameters };
+    const document = {
+      files,
+      tensors,
+      metadata,
+      ...(config !== undefined && { config }),
+      parameters,
+    };
     output.result(document, describe(tensors, files, parameters));
   },
 });

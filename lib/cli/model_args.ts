@@ -1,6 +1,6 @@
 /** Options of every command that runs a model. */
 import type { ArgsDef } from "citty";
-import { type LoadOptions, type ModuleDType } from "../core/load.js";
+import type { LoadOptions, ModuleDType } from "../core/load.js";
 import { native } from "../core/runtime.js";
 import { deviceName, wholeNumber } from "./arguments.js";
 

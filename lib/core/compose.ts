@@ -67,10 +67,7 @@ export class Steps {
  * One job out of several: a cancel, a deadline and a priority reach every part, and a cancelled whole
  * always rejects with `CANCELLED`. `work` runs its parts through {@link Steps.run}.
  */
-export function composeJob<T>(
-  control: ComposeControl,
-  work: (steps: Steps) => Promise<T>,
-): Job<T> {
+export function composeJob<T>(control: ComposeControl, work: (steps: Steps) => Promise<T>): Job<T> {
   const job = new Job<T>((driver) => {
     const abort = new AbortController();
     const cancel = (reason: unknown) => abort.abort(reason);

@@ -130,7 +130,11 @@ function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
 
 function deviceOf({ device = "cpu" }: LoadOptions): string {
   if (device !== "auto") return device;
-  return native().devices().find(({ name }) => name !== "cpu")?.name ?? "cpu";
+  return (
+    native()
+      .devices()
+      .find(({ name }) => name !== "cpu")?.name ?? "cpu"
+  );
 }
 
 function openModel(path: string, options: LoadOptions): Opened {

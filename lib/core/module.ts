@@ -114,11 +114,7 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
     const decode = (value: NativeValue) =>
       this.#split(method, namedTensors(value as [string, TensorId][]));
     const job = this.#start({ submit: run, decode, decodeItem: namedTensors }, control, onProgress);
-    return job as unknown as Job<
-      CallResult<M[N]["outputs"]>,
-      Progress,
-      M[N]["item"] & Disposable
-    >;
+    return job as unknown as Job<CallResult<M[N]["outputs"]>, Progress, M[N]["item"] & Disposable>;
   }
 
   /**

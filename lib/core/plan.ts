@@ -100,7 +100,9 @@ function applyToShape(step: SingleStep, shape: number[]): number[] {
     case "select":
       requireDims(shape, step.dim);
       if (step.begin >= shape[step.dim]!) {
-        throw misfit(`there is no entry ${step.begin} in dimension ${step.dim} of ${formatShape(shape)}`);
+        throw misfit(
+          `there is no entry ${step.begin} in dimension ${step.dim} of ${formatShape(shape)}`,
+        );
       }
       return shape.toSpliced(step.dim, 1);
     case "transpose":

@@ -111,7 +111,10 @@ export function resolvePlan(
 }
 
 /** The rule of a parameter: by its name as it is, or with one number in it as the layer. */
-function findRule(table: Map<string, Rule>, name: string): { rule: Rule; layer: number } | undefined {
+function findRule(
+  table: Map<string, Rule>,
+  name: string,
+): { rule: Rule; layer: number } | undefined {
   const exact = table.get(name);
   if (exact) return { rule: exact, layer: 0 };
   for (const match of name.matchAll(/(?<=^|\.)\d+(?=\.|$)/g)) {

@@ -45,7 +45,12 @@ export async function drawTokens(
   let left = MARGIN;
   const overlays = parts.map((part) => {
     const { data, width, height } = part;
-    const overlay = { input: data, raw: { width, height, channels: 3 as const }, left, top: MARGIN };
+    const overlay = {
+      input: data,
+      raw: { width, height, channels: 3 as const },
+      left,
+      top: MARGIN,
+    };
     left += width + MARGIN;
     return overlay;
   });

@@ -79,54 +79,67 @@ const call = (...words: string[]) => ["call", BASE, "encode", ...words];
 const FAILURES: [name: string, code: number, line: RegExp, words: string[]][] = [
   ["no inputs", 2, /^USAGE: missing --inputs$/, call("--outputs", "x")],
   ["no method", 2, /^USAGE: missing METHOD$/, ["call", BASE, ...inputs(BASE), "--outputs", "x"]],
-  ["a folder that is not there", 1, /^NOT_FOUND: there is no model nowhere$/, [
-    "call",
-    "nowhere",
-    "encode",
-    ...inputs(BASE),
-    "--outputs",
-    "x",
-  ]],
-  ["inputs that are not there", 1, /^NOT_FOUND: there is no file nowhere/, [
-    ...call("--inputs", "nowhere.safetensors", "--outputs", "x"),
-  ]],
+  [
+    "a folder that is not there",
+    1,
+    /^NOT_FOUND: there is no model nowhere$/,
+    ["call", "nowhere", "encode", ...inputs(BASE), "--outputs", "x"],
+  ],
+  [
+    "inputs that are not there",
+    1,
+    /^NOT_FOUND: there is no file nowhere/,
+    [...call("--inputs", "nowhere.safetensors", "--outputs", "x")],
+  ],
   ["inputs that are no tensors", 1, /^BAD_CHECKPOINT: /, call("--inputs", PHOTO, "--outputs", "x")],
-  ["a wrong method", 1, /^NOT_FOUND: .*encode/, [
-    "call",
-    BASE,
-    "enc0de",
-    ...inputs(BASE),
-    "--outputs",
-    "x",
-  ]],
-  ["an unknown tap", 1, /^BAD_INPUT: .*embeddings/, [
-    ...call(...inputs(BASE), "--outputs", "x", "--taps", "blocks.9"),
-  ]],
-  ["a setting that is no JSON", 2, /^USAGE: .*--set a=b/, [
-    ...call(...inputs(BASE), "--outputs", "x", "--set", "a=b"),
-  ]],
-  ["an unknown option of the method", 1, /^BAD_INPUT: .*"colour"/, [
-    ...call(...inputs(BASE), "--outputs", "x", "--set", "colour=1"),
-  ]],
-  ["a layout to come", 1, /^UNSUPPORTED: .*features/, [
-    ...call(...inputs(BASE), "--outputs", "x", "--tensor-parallel", "2", "--layout", "features"),
-  ]],
-  ["heads that cannot be split", 1, /^BAD_CONFIG: .*num_attention_heads/, [
-    ...call(...inputs(BASE), "--outputs", "x", "--tensor-parallel", "2"),
-  ]],
+  [
+    "a wrong method",
+    1,
+    /^NOT_FOUND: .*encode/,
+    ["call", BASE, "enc0de", ...inputs(BASE), "--outputs", "x"],
+  ],
+  [
+    "an unknown tap",
+    1,
+    /^BAD_INPUT: .*embeddings/,
+    [...call(...inputs(BASE), "--outputs", "x", "--taps", "blocks.9")],
+  ],
+  [
+    "a setting that is no JSON",
+    2,
+    /^USAGE: .*--set a=b/,
+    [...call(...inputs(BASE), "--outputs", "x", "--set", "a=b")],
+  ],
+  [
+    "an unknown option of the method",
+    1,
+    /^BAD_INPUT: .*"colour"/,
+    [...call(...inputs(BASE), "--outputs", "x", "--set", "colour=1")],
+  ],
+  [
+    "a layout to come",
+    1,
+    /^UNSUPPORTED: .*features/,
+    [...call(...inputs(BASE), "--outputs", "x", "--tensor-parallel", "2", "--layout", "features")],
+  ],
+  [
+    "heads that cannot be split",
+    1,
+    /^BAD_CONFIG: .*num_attention_heads/,
+    [...call(...inputs(BASE), "--outputs", "x", "--tensor-parallel", "2")],
+  ],
   ["no ranks", 2, /^USAGE: /, call(...inputs(BASE), "--outputs", "x", "--tensor-parallel", "0")],
   ["inspecting nothing", 2, /^USAGE: missing PATH$/, ["inspect"]],
   ["inspecting what is not there", 1, /^NOT_FOUND: /, ["inspect", "nowhere"]],
   ["inspecting a picture", 1, /^BAD_CHECKPOINT: /, ["inspect", PHOTO]],
   ["encoding without a model", 2, /^USAGE: missing --model$/, ["encode", "--image", PHOTO]],
   ["encoding without a picture", 2, /^USAGE: missing --image$/, ["encode", "--model", BASE]],
-  ["encoding what is no picture", 1, /^BAD_INPUT: /, [
-    "encode",
-    "--model",
-    BASE,
-    "--image",
-    join(BASE, "config.json"),
-  ]],
+  [
+    "encoding what is no picture",
+    1,
+    /^BAD_INPUT: /,
+    ["encode", "--model", BASE, "--image", join(BASE, "config.json")],
+  ],
 ];
 
 for (const [name, code, line, words] of FAILURES) {
@@ -162,7 +175,10 @@ test("inspect: a folder, its file, and the numbers", async (t) => {
       file: join(BASE, "model.safetensors"),
     });
     t.is(document.config.model_type, "vit22b");
-    const bytes = document.tensors.reduce((sum: number, one: { bytes: number }) => sum + one.bytes, 0);
+    const bytes = document.tensors.reduce(
+      (sum: number, one: { bytes: number }) => sum + one.bytes,
+      0,
+    );
     t.is(document.parameters, bytes / 4);
   }
   const text = await torchsight("inspect", BASE);
@@ -173,7 +189,10 @@ test("encode: features of each picture, as lines or as a file", async (t) => {
   const folder = temporary(t);
   const lines = await torchsight("encode", "--model", BASE, "--image", PHOTO, PHOTO, "--json");
   t.is(lines.code, 0, lines.stderr);
-  const documents = lines.stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const documents = lines.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   t.deepEqual(
     documents.map(({ file, features }) => [file, features.length]),
     [

@@ -23,7 +23,12 @@ export function runSteps(steps: readonly PlanStep[], sources: readonly LabelArra
     if (step.kind === "add") list = [addUp(list)];
     else if (step.kind === "concat") list = [join(list, step.dim)];
     else if (step.kind === "stack") {
-      list = [join(list.map((one) => unsqueeze(one, step.dim)), step.dim)];
+      list = [
+        join(
+          list.map((one) => unsqueeze(one, step.dim)),
+          step.dim,
+        ),
+      ];
     } else list = list.map((one) => gather(one, step));
   }
   if (list.length !== 1) throw new Error(`${list.length} arrays are left`);
@@ -70,9 +75,7 @@ function gather(array: LabelArray, step: SingleStep): LabelArray {
       case "select":
         return position.toSpliced(step.dim, 0, step.begin);
       case "transpose":
-        return position
-          .with(step.dim, position[step.begin]!)
-          .with(step.begin, position[step.dim]!);
+        return position.with(step.dim, position[step.begin]!).with(step.begin, position[step.dim]!);
       case "permute":
         return array.shape.map((_, dim) => position[step.shape.indexOf(dim)]!);
     }

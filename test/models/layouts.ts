@@ -39,7 +39,12 @@ export function bigVisionShapes(config: ViT22BConfig, options: BigVisionOptions 
   };
   const layers = config.num_hidden_layers;
   const blocks = scanned
-    ? [under(`${encoder}/encoderblock`, mapShapes(block, (shape) => [layers, ...shape]))]
+    ? [
+        under(
+          `${encoder}/encoderblock`,
+          mapShapes(block, (shape) => [layers, ...shape]),
+        ),
+      ]
     : Array.from({ length: layers }, (_, i) => under(`${encoder}/encoderblock_${i}`, block));
   const shapes: Shapes = {
     "embedding/kernel": options.flatKernel ? [p * p * c, d] : [p, p, c, d],

@@ -3,7 +3,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { TorchsightError } from "../../lib/core/errors.js";
+import { type ErrorCode, TorchsightError } from "../../lib/core/errors.js";
 import { load } from "../../lib/core/load.js";
 import type { Module } from "../../lib/core/module.js";
 import { native } from "../../lib/core/runtime.js";
@@ -12,9 +12,9 @@ import type { Tensor } from "../../lib/core/tensor.js";
 import {
   params,
   parseConfig,
+  VARIANTS,
   ViT22B,
   type ViT22BVariant,
-  VARIANTS,
   variant,
 } from "../../lib/models/vit22b/index.js";
 import { agrees, casesOf, fixture, numbers, temporary, tensorsOf } from "./fixtures.js";
@@ -37,8 +37,8 @@ async function everything(model: Module, folder: string): Promise<Record<string,
   const { pixel_values } = await tensorsOf(join(folder, "inputs.safetensors"));
   const { taps, ...outputs } = await model.call("encode", { pixel_values }, { taps: ["all"] });
   const hasHead = model.parameters.some(({ name }) => name === "head.weight");
-  const { logits } = hasHead ? await model.call("classify", { pixel_values }) : {};
-  return { ...outputs, ...taps, ...(logits && { logits }) } as Record<string, Tensor>;
+  const logits = hasHead ? (await model.call("classify", { pixel_values })).logits : undefined;
+  return { ...outputs, ...taps, ...(logits && { logits }) };
 }
 
 for (const { name, folder } of casesOf("vit22b")) {
@@ -48,7 +48,10 @@ for (const { name, folder } of casesOf("vit22b")) {
     const expected = await tensorsOf(join(folder, "expected.safetensors"));
     const compared = Object.keys(expected).filter((one) => got[one]);
     t.true(compared.includes("last_hidden_state"));
-    t.true(model.taps.every((tap) => got[tap]), "every tap came");
+    t.true(
+      model.taps.every((tap) => got[tap]),
+      "every tap came",
+    );
     for (const one of compared) await agrees(t, one, got[one]!, expected[one]!);
   });
 
@@ -205,7 +208,7 @@ test("disposing waits for the calls that run, and refuses new ones", async (t) =
 
 test("what is wrong with a folder is told by its code", async (t) => {
   const folder = temporary(t);
-  const code = async (expected: string, pattern: RegExp, path = folder) => {
+  const code = async (expected: ErrorCode, pattern: RegExp, path = folder) => {
     const error = await t.throwsAsync(async () => await load(path));
     t.is((error as TorchsightError).code, expected);
     t.regex(error?.message ?? "", pattern);

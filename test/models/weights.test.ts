@@ -7,7 +7,12 @@ import { dialects } from "../../lib/models/vit22b/weights.js";
 import { flat, type LabelArray, labelled, runSteps } from "./id_arrays.js";
 import { bigVisionShapes, indexOf, nativeShapes, type Shapes, timmShapes } from "./layouts.js";
 
-const SMALL = { hidden_size: 6, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 8 };
+const SMALL = {
+  hidden_size: 6,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  intermediate_size: 8,
+};
 const TINY: Partial<ViT22BConfig> = { image_size: 4, patch_size: 2, num_labels: 3 };
 const PLAIN: Partial<ViT22BConfig> = {
   block: "sequential",
@@ -205,8 +210,26 @@ test("a table at full size resolves in reasonable time", (t) => {
 
 test("shapes after steps", (t) => {
   t.deepEqual(shapeAfter([reshape(6, 4), transpose(0, 1), slice(0, 1, 3)], [[2, 3, 4]]), [2, 6]);
-  t.deepEqual(shapeAfter([{ kind: "stack", dim: 1 }], [[2, 3], [2, 3]]), [2, 2, 3]);
-  t.deepEqual(shapeAfter([{ kind: "concat", dim: 1 }], [[2, 3], [2, 1]]), [2, 4]);
+  t.deepEqual(
+    shapeAfter(
+      [{ kind: "stack", dim: 1 }],
+      [
+        [2, 3],
+        [2, 3],
+      ],
+    ),
+    [2, 2, 3],
+  );
+  t.deepEqual(
+    shapeAfter(
+      [{ kind: "concat", dim: 1 }],
+      [
+        [2, 3],
+        [2, 1],
+      ],
+    ),
+    [2, 4],
+  );
   t.throws(() => shapeAfter([], [[1], [1]]), { message: /2 tensors are left/ });
   t.throws(() => shapeAfter([{ kind: "add" }], [[1], [2]]), { message: /cannot be added/ });
   t.throws(() => shapeAfter([{ kind: "select", dim: 0, begin: 2 }], [[2]]), {

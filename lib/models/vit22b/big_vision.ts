@@ -96,7 +96,11 @@ function embeddings(config: ViT22BConfig, spelled: Spelling, tensors: TensorInde
       from: spelled.positions,
       steps: [slice(1, 1, stored), reshape(stored - 1, d)],
     },
-    { to: "cls_token", from: ["cls", spelled.positions], steps: [slice(1, 0, 1), add, reshape(1, d)] },
+    {
+      to: "cls_token",
+      from: ["cls", spelled.positions],
+      steps: [slice(1, 0, 1), add, reshape(1, d)],
+    },
   ];
 }
 

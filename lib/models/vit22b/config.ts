@@ -78,10 +78,7 @@ export type ViT22BVariant = keyof typeof VARIANTS;
  * The config of a named variant with ViT-22B's block, patch 14 and a 224 pixel input; `overrides`
  * replace single fields. Throws `BAD_CONFIG`.
  */
-export function variant(
-  name: ViT22BVariant,
-  overrides: Partial<ViT22BConfig> = {},
-): ViT22BConfig {
+export function variant(name: ViT22BVariant, overrides: Partial<ViT22BConfig> = {}): ViT22BConfig {
   if (!Object.hasOwn(VARIANTS, name)) {
     throw bad("the variant", `one of ${Object.keys(VARIANTS).join(", ")}`, name);
   }
@@ -182,7 +179,11 @@ function refuseMisspelt(given: string[], names: string[]): void {
 function checkTogether(config: ViT22BConfig): void {
   const { hidden_size, num_attention_heads, patch_size } = config;
   if (hidden_size % num_attention_heads !== 0) {
-    throw bad("hidden_size", `a multiple of num_attention_heads = ${num_attention_heads}`, hidden_size);
+    throw bad(
+      "hidden_size",
+      `a multiple of num_attention_heads = ${num_attention_heads}`,
+      hidden_size,
+    );
   }
   if (imageSides(config).some((side) => side < patch_size)) {
     throw bad("image_size", `at least one patch of ${patch_size} pixels`, config.image_size);

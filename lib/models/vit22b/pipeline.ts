@@ -80,10 +80,7 @@ export class ViT22B {
   }
 
   /** Makes a model with random weights: of a named variant, or of any config. */
-  static random(
-    model: ViT22BVariant | ViT22BConfigInput,
-    options: LoadOptions = {},
-  ): Job<ViT22B> {
+  static random(model: ViT22BVariant | ViT22BConfigInput, options: LoadOptions = {}): Job<ViT22B> {
     return composeJob(options, async (steps) => {
       const config = typeof model === "string" ? variant(model) : parseConfig(model);
       const job = create<ViT22BMethods>(config, { ...plain(options), ...steps.control });
@@ -189,5 +186,9 @@ function plain(options: LoadOptions): LoadOptions {
 }
 
 function mixed(): TorchsightError {
-  return invalidArgument("the images", "one tensor of all images, or pictures", "a list of tensors");
+  return invalidArgument(
+    "the images",
+    "one tensor of all images, or pictures",
+    "a list of tensors",
+  );
 }

@@ -71,7 +71,12 @@ function embeddings(config: ViT22BConfig, tensors: TensorIndex): Rule[] {
 /** `in_proj` holds u, q, k and v, one below the other; `out_proj` attention, then MLP, side by side. */
 function parallelBlock(config: ViT22BConfig, tensors: TensorIndex): Rule[] {
   const { hidden_size: d, intermediate_size: f } = config;
-  const rows = { "mlp.fc1": [0, f], "attn.q": [f, d], "attn.k": [f + d, d], "attn.v": [f + 2 * d, d] };
+  const rows = {
+    "mlp.fc1": [0, f],
+    "attn.q": [f, d],
+    "attn.k": [f + d, d],
+    "attn.v": [f + 2 * d, d],
+  };
   const inward = Object.entries(rows).flatMap(([part, [begin = 0, length = 0]]) =>
     both(`${BLOCK}.${part}`, `${BLOCK}.in_proj`, [slice(0, begin, begin + length)]),
   );
