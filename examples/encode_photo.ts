@@ -1,6 +1,6 @@
 /**
- * Features of a photograph, in five lines. The weights are random here, so the numbers mean nothing;
- * `ViT22B.load("folder")` takes trained ones.
+ * Features of a photograph, in five lines. The weights are random here, so the numbers mean
+ * nothing; `ViT22B.load("folder")` takes trained ones.
  *
  *     npx tsx examples/encode_photo.ts [PHOTO]
  */

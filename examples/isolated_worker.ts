@@ -1,6 +1,6 @@
 /**
- * A model in a process of its own: it can be killed without taking this program along, and calls can be
- * cancelled, given a deadline, or put behind others.
+ * A model in a process of its own: it can be killed without taking this program along, and calls
+ * can be cancelled, given a deadline, or put behind others.
  *
  *     npx tsx examples/isolated_worker.ts
  */

@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: a ViT-22B-style model of about 100 million parameters encodes a photograph, in one
- * process and split over two, and a third run is cancelled half-way.
+ * `npm run demo`: a ViT-22B-style model of about 100 million parameters encodes a photograph, in
+ * one process and split over two, and a third run is cancelled half-way.
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { relative } from "node:path";

@@ -47,7 +47,9 @@ export function requireFile(path: string): string {
   throw new TorchsightError("NOT_FOUND", `there is no file ${path}`);
 }
 
-/** The contents of the `config.json` in a model's folder, or beside its file; undefined without one. */
+/**
+ * The contents of the `config.json` in a model's folder, or beside its file; undefined without one.
+ */
 export function readConfig(path: string): unknown {
   const folder = statSync(path).isDirectory() ? path : dirname(path);
   const file = join(folder, "config.json");

@@ -64,8 +64,8 @@ export class Steps {
 }
 
 /**
- * One job out of several: a cancel, a deadline and a priority reach every part, and a cancelled whole
- * always rejects with `CANCELLED`. `work` runs its parts through {@link Steps.run}.
+ * One job out of several: a cancel, a deadline and a priority reach every part, and a cancelled
+ * whole always rejects with `CANCELLED`. `work` runs its parts through {@link Steps.run}.
  */
 export function composeJob<T>(control: ComposeControl, work: (steps: Steps) => Promise<T>): Job<T> {
   const job = new Job<T>((driver) => {

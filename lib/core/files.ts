@@ -15,8 +15,8 @@ export interface ReadOptions extends JobControl {
 }
 
 /**
- * Reads tensors of one safetensors file. The job rejects with `NOT_FOUND` for a missing file and with
- * `BAD_CHECKPOINT` for a bad one.
+ * Reads tensors of one safetensors file. The job rejects with `NOT_FOUND` for a missing file and
+ * with `BAD_CHECKPOINT` for a bad one.
  */
 export function readTensors(path: string, options: ReadOptions = {}): Job<NamedTensors> {
   const { names, ...control } = options;

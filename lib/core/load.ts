@@ -20,7 +20,9 @@ import { detectDialect, resolvePlan, type TensorIndex } from "./weights.js";
 export const MODULE_DTYPES = ["float32", "bfloat16", "float16", "float64"] as const;
 export type ModuleDType = (typeof MODULE_DTYPES)[number];
 
-/** How activations are laid out over the ranks of a sharded module: each holds some of the tokens. */
+/**
+ * How activations are laid out over the ranks of a sharded module: each holds some of the tokens.
+ */
 export type Layout = "tokens";
 
 /** How a module is made and where it lives. */

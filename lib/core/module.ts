@@ -53,9 +53,9 @@ export interface SaveOptions extends JobControl {
 }
 
 /**
- * A native model with a table of methods. It owns the weights: dispose of it when done. Jobs that run
- * keep what they need, so a module may be disposed of at any time; new calls are then refused with
- * `DISPOSED`.
+ * A native model with a table of methods. It owns the weights: dispose of it when done. Jobs that
+ * run keep what they need, so a module may be disposed of at any time; new calls are then refused
+ * with `DISPOSED`.
  *
  * @typeParam M - types of the methods, where a system declares them
  *
@@ -118,8 +118,8 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
   }
 
   /**
-   * Writes `config.json` and the weights, under the names of the checkpoint contract, into `folder`.
-   * The folder is made if it is missing.
+   * Writes `config.json` and the weights, under the names of the checkpoint contract, into
+   * `folder`. The folder is made if it is missing.
    */
   save(folder: string, options: SaveOptions = {}): Job<void> {
     const { shardBytes = 5e9, onProgress, ...control } = options;
@@ -147,8 +147,8 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
   }
 
   /**
-   * Closes the module's sessions and frees the weights, once the jobs that run have settled. New calls
-   * are refused at once.
+   * Closes the module's sessions and frees the weights, once the jobs that run have settled. New
+   * calls are refused at once.
    */
   dispose(): void {
     if (this.#disposed) return;

@@ -1,4 +1,6 @@
-/** The candidate closest to `name` by edit distance, if it is close enough to be a slip of the pen. */
+/**
+ * The candidate closest to `name` by edit distance, if it is close enough to be a slip of the pen.
+ */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let limit = Math.max(2, Math.floor(name.length / 4)) + 1;

@@ -5,8 +5,8 @@
 import { TorchsightError } from "./errors.js";
 
 /**
- * One step from the tensors of a checkpoint to a parameter. A step maps a list of tensors to a list;
- * `concat`, `stack` and `add` make one of many, all others act on each tensor of the list.
+ * One step from the tensors of a checkpoint to a parameter. A step maps a list of tensors to a
+ * list; `concat`, `stack` and `add` make one of many, all others act on each tensor of the list.
  */
 export type PlanStep =
   | { kind: "slice"; dim: number; begin: number; end: number }

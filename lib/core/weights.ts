@@ -72,8 +72,8 @@ export function detectDialect<Config>(
 }
 
 /**
- * Resolves a table into a flat plan for `parameters`. Throws `BAD_CHECKPOINT` with one report of all
- * that is missing, left over or of a wrong shape.
+ * Resolves a table into a flat plan for `parameters`. Throws `BAD_CHECKPOINT` with one report of
+ * all that is missing, left over or of a wrong shape.
  */
 export function resolvePlan(
   parameters: readonly ParameterHeader[],

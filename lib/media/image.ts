@@ -22,8 +22,8 @@ export type ImageSource =
   | { data: Uint8Array; info: { width: number; height: number; channels: number } };
 
 /**
- * Decodes a picture to 3 (sRGB) or 1 (grey) channels. The orientation that a camera noted is applied,
- * transparency is dropped without blending, of an animation the first frame is taken.
+ * Decodes a picture to 3 (sRGB) or 1 (grey) channels. The orientation that a camera noted is
+ * applied, transparency is dropped without blending, of an animation the first frame is taken.
  *
  * @throws `NOT_FOUND` for a missing file, `BAD_INPUT` for what is not a picture.
  */

@@ -13,8 +13,8 @@ interface Canvas {
 }
 
 /**
- * Draws the photograph as the model sees it with its patch grid, its token norms as colours from blue
- * over green to yellow, and a scale of the colours; no text, so that no font is needed.
+ * Draws the photograph as the model sees it with its patch grid, its token norms as colours from
+ * blue over green to yellow, and a scale of the colours; no text, so that no font is needed.
  *
  * @param norms - one number a token, row by row
  * @returns the smallest and the largest norm, as written

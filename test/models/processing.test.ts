@@ -66,7 +66,7 @@ test("pixels are mapped to [-1, 1]", async (t) => {
   t.deepEqual(values.shape, [2, 3, 1, 1]);
   t.is(values.dtype, "float32");
   const got = [...(await values.data())].slice(0, 3);
-  [-1, -0.6, 1].forEach((value, i) => t.true(Math.abs(got[i]! - value) < 1e-6));
+  for (const [i, value] of [-1, -0.6, 1].entries()) t.true(Math.abs(got[i]! - value) < 1e-6);
 });
 
 test("tensors of a user: three or four dimensions and the right channels", (t) => {

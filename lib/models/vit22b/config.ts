@@ -1,8 +1,9 @@
 /**
  * Configs of `model_type: vit22b`, the named variants, and how many parameters they come to.
  *
- * Sources: Dehghani et al., "Scaling Vision Transformers to 22 Billion Parameters", arXiv 2302.05442
- * (the 22B row of its table 1); big_vision's `models/vit.py`, `decode_variant` (all other rows).
+ * Sources: Dehghani et al., "Scaling Vision Transformers to 22 Billion Parameters", arXiv
+ * 2302.05442 (the 22B row of its table 1); big_vision's `models/vit.py`, `decode_variant` (all
+ * other rows).
  */
 import { describeValue, TorchsightError } from "../../core/errors.js";
 import { nearest } from "../../core/near.js";

@@ -1,11 +1,11 @@
 /**
- * From a picture to `pixel_values`, as ViT-22B is evaluated (arXiv 2302.05442; NaViT, arXiv 2307.06304,
- * appendix F; big_vision `pp/ops_image.py`).
+ * From a picture to `pixel_values`, as ViT-22B is evaluated (arXiv 2302.05442; NaViT, arXiv
+ * 2307.06304, appendix F; big_vision `pp/ops_image.py`).
  *
- * Resizing follows Pillow: a triangle (or Keys' cubic, a = -1/2) filter that widens when it shrinks, on
- * 8 bit values and rounded to 8 bits after it. libtorch's kernels for uint8 keep within one or two
- * levels of Pillow. big_vision itself resizes with TensorFlow's `area` method, which no other tool
- * reproduces; features from either differ less than those of a crop moved by a pixel.
+ * Resizing follows Pillow: a triangle (or Keys' cubic, a = -1/2) filter that widens when it
+ * shrinks, on 8 bit values and rounded to 8 bits after it. libtorch's kernels for uint8 keep within
+ * one or two levels of Pillow. big_vision itself resizes with TensorFlow's `area` method, which no
+ * other tool reproduces; features from either differ less than those of a crop moved by a pixel.
  */
 import type { Steps } from "../../core/compose.js";
 import { tensor } from "../../core/create.js";
@@ -20,8 +20,8 @@ import { imageSides, type ViT22BConfig } from "./config.js";
 export interface ProcessingOptions {
   /**
    * `centre` (default) resizes the short side to 256 for a 224 pixel model and crops the centre;
-   * `square` resizes without keeping the aspect ratio and crops the central 87.5 %, the protocol of the
-   * ImageNet rows of the paper. Both scale with the model's size.
+   * `square` resizes without keeping the aspect ratio and crops the central 87.5 %, the protocol of
+   * the ImageNet rows of the paper. Both scale with the model's size.
    */
   protocol?: "centre" | "square" | undefined;
   /** Filter of the resize. Default `bilinear`. */
@@ -89,8 +89,8 @@ export function toPixelValues(images: readonly Tensor<"uint8">[]): Tensor<"float
 }
 
 /**
- * Tensors as they come from a user, as one batch: float32 [C, H, W] or [B, C, H, W], already in [-1, 1].
- * Throws `SHAPE`.
+ * Tensors as they come from a user, as one batch: float32 [C, H, W] or [B, C, H, W], already in
+ * [-1, 1]. Throws `SHAPE`.
  */
 export function batchOf(pixels: Tensor<"float32">, config: ViT22BConfig): Tensor<"float32"> {
   const { shape } = pixels;

@@ -68,7 +68,9 @@ function embeddings(config: ViT22BConfig, tensors: TensorIndex): Rule[] {
   ];
 }
 
-/** `in_proj` holds u, q, k and v, one below the other; `out_proj` attention, then MLP, side by side. */
+/**
+ * `in_proj` holds u, q, k and v, one below the other; `out_proj` attention, then MLP, side by side.
+ */
 function parallelBlock(config: ViT22BConfig, tensors: TensorIndex): Rule[] {
   const { hidden_size: d, intermediate_size: f } = config;
   const rows = {
