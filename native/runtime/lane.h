@@ -1,0 +1,176 @@
+// A device's lane: the queue of jobs, the threads that run them, and the baton that says whose turn
+// the device is.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "runtime/error.h"
+#include "runtime/job.h"
+#include "runtime/memory.h"
+
+namespace torchsight {
+
+using Clock = std::chrono::steady_clock;
+
+enum class Priority { kHigh, kNormal, kLow };
+
+struct JobStats {
+  double queued = 0;  // seconds
+  double ran = 0;     // seconds
+  int64_t peak_bytes = 0;
+};
+
+/// Who is told of a job. Called from any thread, never while a lock of the lane is held.
+class JobObserver {
+ public:
+  virtual ~JobObserver() = default;
+  virtual void started() {}
+  virtual void progress(const Progress&) {}
+  virtual void item(NamedTensors) {}
+  /// Exactly once. `error` is empty where the work ended well.
+  virtual void finished(std::optional<Error> error, const JobStats& stats) = 0;
+};
+
+struct JobSpec {
+  std::function<void(JobContext&)> work;
+  std::shared_ptr<JobObserver> observer;
+  Priority priority = Priority::kNormal;
+  std::optional<Clock::time_point> deadline;
+  bool grad = false;
+  size_t stream_capacity = 16;
+  int64_t input_bytes = 0;
+  const void* owner = nullptr;  // whose jobs `Lane::drain` ends
+};
+
+class Lane;
+
+/// A job of a lane, for those who watch it from outside.
+class Job final : public JobContext {
+ public:
+  Job(Lane& lane, JobSpec spec) : lane_(lane), spec_(std::move(spec)) {}
+
+  void checkpoint() override;
+  bool cancelled() const noexcept override;
+  void progress(const Progress& progress) override { spec_.observer->progress(progress); }
+  void emit(NamedTensors item) override;
+  /// The reader has taken one item.
+  void item_taken();
+
+ private:
+  friend class Lane;
+  void release_device() noexcept override;
+  void acquire_device() noexcept override;
+  /// Why the job must end now, if it must.
+  std::optional<Error> verdict() const;
+
+  Lane& lane_;
+  JobSpec spec_;
+  std::atomic<bool> cancel_{false};
+  std::shared_ptr<MemoryMeter> meter_ = std::make_shared<MemoryMeter>();
+  Clock::time_point submitted_;
+  Clock::time_point began_;
+  // Guarded by the lane's mutex.
+  std::condition_variable turn_;
+  bool has_device_ = false;
+  int passed_over_ = 0;
+  size_t items_waiting_ = 0;
+};
+
+struct LaneLimits {
+  size_t jobs = 1024;                // queued ones
+  int64_t bytes = int64_t{4} << 30;  // of their inputs
+  size_t threads = 8;                // jobs in progress at a time
+};
+
+struct LaneCounters {
+  int64_t submitted = 0, completed = 0, failed = 0, cancelled = 0, expired = 0, refused = 0;
+  int64_t queued = 0, running = 0, queued_bytes = 0;
+};
+
+/// Thrown by `Lane::submit` where the queue is full.
+class QueueFull final : public Error {
+ public:
+  QueueFull(const std::string& message, double retry_after)
+      : Error(ErrorCode::kQueueFull, message), retry_after_(retry_after) {}
+  /// Milliseconds after which a place is likely to be free.
+  double retry_after() const noexcept { return retry_after_; }
+
+ private:
+  double retry_after_;
+};
+
+class Lane {
+ public:
+  /// The lane of a device. Lanes live as long as the process.
+  static Lane& of(c10::Device device);
+
+  /// Puts a job into the queue. Jobs start in order of priority, first come first served within
+  /// one; a job that was passed over `kStarvationBound` times goes first.
+  std::shared_ptr<Job> submit(JobSpec spec);
+  void cancel(const std::shared_ptr<Job>& job);
+  /// Cancels all jobs of `owner` and waits until the last one has ended.
+  void drain(const void* owner);
+
+  LaneCounters counters();
+  void set_limits(const LaneLimits& limits);
+  LaneLimits limits();
+
+  static constexpr int kStarvationBound = 8;
+  /// Jobs of high priority that may be in progress beyond the limit, so that long ones in all other
+  /// places cannot hold them up.
+  static constexpr size_t kReservedForHigh = 4;
+
+ private:
+  friend class Job;
+  using Jobs = std::list<std::shared_ptr<Job>>;
+  using Lock = std::unique_lock<std::mutex>;
+
+  Lane();
+  /// The eligible job that is next by priority and age, or the end.
+  template <typename List, typename Eligible>
+  static typename List::iterator choose(List& jobs, Eligible eligible);
+  /// Takes the chosen job off `jobs` and counts those of lower priority as passed over.
+  template <typename List>
+  static typename List::value_type take(List& jobs, typename List::iterator chosen);
+  bool can_start(const Job& job) const;
+  void run_thread();
+  void run(const std::shared_ptr<Job>& job);
+  void watch();
+  void count(const std::optional<Error>& error);
+  void wait_for_turn(Job& job, Lock& lock);
+  void pass_turn();
+  std::optional<Clock::time_point> next_deadline() const;
+  Jobs take_expired();
+
+  std::mutex mutex_;
+  std::condition_variable work_;     // a job was queued
+  std::condition_variable settled_;  // a job has ended
+  std::condition_variable watch_;    // the earliest deadline may have changed
+  Jobs queue_;
+  Jobs running_;
+  std::list<Job*> waiting_;  // running jobs that wait for the device
+  Job* holder_ = nullptr;
+  std::atomic<size_t> waiting_count_{0};
+  size_t idle_ = 0;
+  LaneLimits limits_;
+  LaneCounters counters_;
+  double mean_seconds_ = 0.05;
+};
+
+/// Threads that one operator may use, for every job and for the calling thread.
+void set_intraop_threads(int threads);
+int intraop_threads();
+
+}  // namespace torchsight

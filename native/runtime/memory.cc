@@ -1,0 +1,181 @@
+#include "runtime/memory.h"
+
+#include <c10/core/CPUAllocator.h>
+#include <c10/util/Exception.h>
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+namespace torchsight {
+namespace {
+
+// In front of every block. As wide as the alignment, so that the data behind it keeps it.
+struct alignas(64) Header {
+  int64_t requested;
+  size_t block;  // bytes of the whole block
+  std::shared_ptr<MemoryMeter> meter;
+};
+
+constexpr size_t kAlignment = alignof(Header);
+// From this size on the system maps blocks anew and every page is faulted in again: such blocks are
+// kept. At most `kCacheLimit` bytes of them, each at most a quarter of that.
+constexpr size_t kKeepFrom = size_t{1} << 20;
+constexpr size_t kCacheLimit = size_t{1} << 29;
+constexpr size_t kHugePage = size_t{1} << 21;
+
+thread_local std::shared_ptr<MemoryMeter> current_meter;
+
+MemoryMeter& process_meter() {
+  static auto* meter = new MemoryMeter;  // blocks may be freed during static destruction
+  return *meter;
+}
+
+void* aligned(size_t alignment, size_t bytes) {
+#ifdef _WIN32
+  return _aligned_malloc(bytes, alignment);
+#else
+  void* block = nullptr;
+  return posix_memalign(&block, alignment, bytes) == 0 ? block : nullptr;
+#endif
+}
+
+void release(void* block) {
+#ifdef _WIN32
+  _aligned_free(block);
+#else
+  std::free(block);
+#endif
+}
+
+// Freed big blocks by size.
+class BlockCache {
+ public:
+  /// A kept block of at least `bytes` and not much more, or null. Sets `bytes` to its size.
+  void* take(size_t& bytes) {
+    std::lock_guard lock(mutex_);
+    auto found = blocks_.lower_bound(bytes);
+    if (found == blocks_.end() || found->first > bytes + bytes / 8) return nullptr;
+    bytes = found->first;
+    void* block = found->second;
+    cached_ -= found->first;
+    blocks_.erase(found);
+    return block;
+  }
+
+  bool keep(void* block, size_t bytes) {
+    if (bytes < kKeepFrom || bytes > kCacheLimit / 4) return false;
+    std::lock_guard lock(mutex_);
+    if (cached_ + bytes > kCacheLimit) return false;
+    blocks_.emplace(bytes, block);
+    cached_ += bytes;
+    return true;
+  }
+
+  void clear() {
+    std::multimap<size_t, void*> blocks;
+    {
+      std::lock_guard lock(mutex_);
+      blocks.swap(blocks_);
+      cached_ = 0;
+    }
+    for (auto& [bytes, block] : blocks) release(block);
+  }
+
+  int64_t cached() {
+    std::lock_guard lock(mutex_);
+    return static_cast<int64_t>(cached_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::multimap<size_t, void*> blocks_;
+  size_t cached_ = 0;
+};
+
+BlockCache& cache() {
+  static auto* cache = new BlockCache;
+  return *cache;
+}
+
+void* obtain(size_t& bytes) {
+  if (bytes < kKeepFrom) return aligned(kAlignment, bytes);
+  const size_t unit = bytes >= 4 * kHugePage ? kHugePage : size_t{1} << 16;
+  bytes = (bytes + unit - 1) / unit * unit;
+  if (void* block = cache().take(bytes)) return block;
+  void* block = aligned(unit, bytes);
+#ifdef __linux__
+  if (block && unit == kHugePage) madvise(block, bytes, MADV_HUGEPAGE);
+#endif
+  return block;
+}
+
+void free_block(void* context) {
+  auto* header = static_cast<Header*>(context);
+  const size_t block = header->block;
+  process_meter().remove(header->requested);
+  if (header->meter) header->meter->remove(header->requested);
+  header->~Header();
+  if (!cache().keep(context, block)) release(context);
+}
+
+class Allocator final : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(size_t n) override {
+    const c10::Device cpu(c10::DeviceType::CPU);
+    if (n == 0) return {nullptr, cpu};
+    // Sizes from hostile shapes must not wrap.
+    TORCH_CHECK_WITH(OutOfMemoryError, n <= SIZE_MAX / 2, "out of memory: ", n, " bytes asked for");
+    size_t block = n + sizeof(Header);
+    void* memory = obtain(block);
+    if (!memory) {
+      cache().clear();
+      memory = obtain(block);
+    }
+    TORCH_CHECK_WITH(OutOfMemoryError, memory, "out of memory: ", n, " bytes asked for");
+    const auto bytes = static_cast<int64_t>(n);
+    process_meter().add(bytes);
+    if (current_meter) current_meter->add(bytes);
+    new (memory) Header{bytes, block, current_meter};
+    return {static_cast<char*>(memory) + sizeof(Header), memory, &free_block, cpu};
+  }
+
+  void copy_data(void* destination, const void* source, size_t count) const override {
+    default_copy_data(destination, source, count);
+  }
+};
+
+}  // namespace
+
+void MemoryMeter::add(int64_t bytes) noexcept {
+  const int64_t live = live_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  int64_t peak = peak_.load(std::memory_order_relaxed);
+  while (live > peak && !peak_.compare_exchange_weak(peak, live, std::memory_order_relaxed)) {
+  }
+}
+
+MeterScope::MeterScope(std::shared_ptr<MemoryMeter> meter)
+    : previous_(std::exchange(current_meter, std::move(meter))) {}
+
+MeterScope::~MeterScope() { current_meter = std::move(previous_); }
+
+void install_allocator() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    static auto* allocator = new Allocator;
+    c10::SetCPUAllocator(allocator, /*priority=*/1);
+  });
+}
+
+MemoryStats memory_stats() noexcept {
+  return {process_meter().live(), process_meter().peak(), cache().cached()};
+}
+
+void empty_cache() noexcept { cache().clear(); }
+
+}  // namespace torchsight
