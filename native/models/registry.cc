@@ -1,12 +1,13 @@
 #include "models/registry.h"
 
+#include "models/vit22b/vit22b.h"
 #include "runtime/error.h"
 
 namespace torchsight {
 
 const std::vector<ModelType>& model_table() {
   static const std::vector<ModelType> table{
-      // {"name", &make_name},  one line a system
+      {"vit22b", &vit22b::make_vit22b},
   };
   return table;
 }
