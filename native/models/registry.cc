@@ -1,6 +1,7 @@
 #include "models/registry.h"
 
 #include "models/vit22b/vit22b.h"
+#include "runtime/diagnostics.h"
 #include "runtime/error.h"
 
 namespace torchsight {
@@ -8,6 +9,7 @@ namespace torchsight {
 const std::vector<ModelType>& model_table() {
   static const std::vector<ModelType> table{
       {"vit22b", &vit22b::make_vit22b},
+      {"torchsight_diagnostics", &make_diagnostics},
   };
   return table;
 }
