@@ -1,3 +1,4 @@
+import { native } from "./runtime.js";
 import type { Dialect } from "./weights.js";
 
 /**
@@ -23,9 +24,19 @@ export function defineSystem<Config>(system: System<Config>): System {
   return untyped;
 }
 
-/** The system of a model type, if it is known. */
+/**
+ * The system of a model type. A native module without a folder here, as for diagnostics, takes its
+ * config as it stands and its weights under their own names. Undefined for unknown types.
+ */
 export function findSystem(modelType: string): System | undefined {
-  return known.get(modelType);
+  const found = known.get(modelType);
+  if (found || !native().modelTypes().includes(modelType)) return found;
+  const own: Dialect<unknown> = {
+    name: modelType,
+    detect: () => true,
+    rules: (_, tensors) => [...tensors.keys()].map((name) => ({ to: name, from: name })),
+  };
+  return { modelType, parseConfig: (input) => input, dialects: [own] };
 }
 
 /** All known systems. */

@@ -26,7 +26,8 @@ const names = Object.keys(systems).sort();
 test("each system has a folder on both sides, a line in the table and a native factory", (t) => {
   t.deepEqual(foldersOf("lib", "models").sort(), names);
   t.deepEqual(foldersOf("native", "models").sort(), names);
-  t.deepEqual(native().modelTypes().toSorted(), names);
+  const ofSystems = native().modelTypes().filter((name) => !name.startsWith("torchsight_"));
+  t.deepEqual(ofSystems.toSorted(), names);
   for (const [name, system] of Object.entries(systems)) t.is(system.modelType, name);
 });
 
@@ -70,9 +71,9 @@ for (const name of names) {
       t.true(parameters.length > 0);
       for (const { name: method, doc, inputs, outputs } of methods) {
         t.not(doc, "", method);
-        t.true(inputs.length + outputs.length > 0, method);
+        t.true(inputs.length > 0 && outputs.length > 0, method);
+        for (const spec of inputs) t.true(spec.dtypes.length > 0, `${method}: ${spec.name}`);
         for (const spec of [...inputs, ...outputs]) {
-          t.true(spec.dtypes.length > 0, `${method}: ${spec.name} names its dtypes`);
           t.true(spec.batchAxis < spec.shape.length, `${method}: ${spec.name}`);
         }
       }

@@ -56,7 +56,7 @@ for (const [name, input, message] of [
   ["three sides", { ...SIZES, image_size: [1, 2, 3] }, /\[height, width\] for image_size/],
   ["an image below a patch", { ...SIZES, image_size: 7 }, /at least one patch of 14 pixels/],
   ["an odd width", { ...SIZES, hidden_size: 66 }, /a multiple of num_attention_heads = 4/],
-  ["a zero eps", { ...SIZES, norm_eps: 0 }, /between 0 and 1 for norm_eps/],
+  ["a zero eps", { ...SIZES, norm_eps: 0 }, /above 0 and at most 1 for norm_eps/],
   ["no token to pool", { ...SIZES, pooling: "token" }, /true where pooling is token/],
   ["a misspelt field", { ...SIZES, qk_nrom: "none" }, /unknown field qk_nrom; is qk_norm meant/],
   ["another model", { ...SIZES, model_type: "vit" }, /vit22b for model_type/],

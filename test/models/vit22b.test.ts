@@ -35,7 +35,8 @@ const SMALL = {
 /** All results of `encode` and, where there is a head, of `classify`, with every tap. */
 async function everything(model: Module, folder: string): Promise<Record<string, Tensor>> {
   const { pixel_values } = await tensorsOf(join(folder, "inputs.safetensors"));
-  const { taps, ...outputs } = await model.call("encode", { pixel_values }, { taps: ["all"] });
+  const asked = { args: { telemetry: true }, taps: ["all"] };
+  const { taps, ...outputs } = await model.call("encode", { pixel_values }, asked);
   const hasHead = model.parameters.some(({ name }) => name === "head.weight");
   const logits = hasHead ? (await model.call("classify", { pixel_values })).logits : undefined;
   return { ...outputs, ...taps, ...(logits && { logits }) };
@@ -47,7 +48,7 @@ for (const { name, folder } of casesOf("vit22b")) {
     const got = await everything(model, folder);
     const expected = await tensorsOf(join(folder, "expected.safetensors"));
     const compared = Object.keys(expected).filter((one) => got[one]);
-    t.true(compared.includes("last_hidden_state"));
+    t.true(compared.includes("last_hidden_state") && compared.includes("attention_entropy"));
     t.true(
       model.taps.every((tap) => got[tap]),
       "every tap came",

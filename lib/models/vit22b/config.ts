@@ -96,8 +96,8 @@ const integer =
     throw bad(name, `an integer of at least ${least}`, value);
   };
 const positive: Field = (name, value) => {
-  if (typeof value === "number" && value > 0 && value < 1) return value;
-  throw bad(name, "a number between 0 and 1", value);
+  if (typeof value === "number" && value > 0 && value <= 1) return value;
+  throw bad(name, "a number above 0 and at most 1", value);
 };
 const flag: Field = (name, value) => {
   if (typeof value === "boolean") return value;

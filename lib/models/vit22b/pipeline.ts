@@ -18,8 +18,22 @@ import { batchOf, cropped, type ProcessingOptions, toPixelValues } from "./proce
 
 /** Types of the native methods. */
 export interface ViT22BMethods {
-  encode: { inputs: PixelValues; outputs: EncodeOutputs; args: object; item: object };
-  classify: { inputs: PixelValues; outputs: ClassifyOutputs; args: object; item: object };
+  encode: { inputs: PixelValues; outputs: EncodeOutputs; args: MethodArgs; item: object };
+  classify: { inputs: PixelValues; outputs: ClassifyOutputs; args: MethodArgs; item: object };
+}
+
+/** Options of both methods. */
+interface MethodArgs {
+  /** Whether to watch the attention as well; see {@link Telemetry}. */
+  telemetry?: boolean | undefined;
+}
+
+/** What the attention of each layer did: the signs of a training that is about to diverge. */
+export interface Telemetry {
+  /** The largest attention logit of each layer: [L]. */
+  max_attention_logit?: Tensor;
+  /** Mean entropy of the attention of each layer, in nats: [L]. */
+  attention_entropy?: Tensor;
 }
 
 /** float32 [B, C, H, W] in [-1, 1]. */
@@ -28,7 +42,7 @@ interface PixelValues {
 }
 
 /** Features of pictures. */
-export interface EncodeOutputs {
+export interface EncodeOutputs extends Telemetry {
   /** One vector a patch, after the final norm: [B, N, d]. */
   last_hidden_state: Tensor;
   /** One vector a picture: [B, d]. Absent where the config's `pooling` is `none`. */
@@ -36,7 +50,7 @@ export interface EncodeOutputs {
 }
 
 /** Scores of pictures. */
-export interface ClassifyOutputs {
+export interface ClassifyOutputs extends Telemetry {
   /** One number a class, before sigmoid or softmax: [B, C]. */
   logits: Tensor;
 }
@@ -45,7 +59,7 @@ export interface ClassifyOutputs {
 export type ViT22BImage = ImageSource | Tensor;
 
 /** How pictures are encoded. */
-export interface EncodeOptions extends ComposeControl, ProcessingOptions {
+export interface EncodeOptions extends ComposeControl, ProcessingOptions, MethodArgs {
   /** Names of activations to give back as well, e.g. `blocks.7`, or `["all"]`. */
   taps?: readonly string[] | undefined;
 }
@@ -142,8 +156,9 @@ export class ViT22B {
   ): Job<CallResult<ViT22BMethods[N]["outputs"]>> {
     return composeJob(options, async (steps) => {
       using pixel_values = await tidy(() => this.#pixels(images, options, steps));
-      const { taps } = options;
-      const job = this.module.call(method, { pixel_values }, { taps, ...steps.control });
+      const { taps, telemetry } = options;
+      const args = { ...(telemetry && { telemetry }) };
+      const job = this.module.call(method, { pixel_values }, { args, taps, ...steps.control });
       return await steps.run(job);
     });
   }
