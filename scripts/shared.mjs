@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -25,7 +25,8 @@ export class Stop extends Error {
  */
 export async function run(command, args, options = {}) {
   const code = await status(command, args, { stdio: ["ignore", 2, 2], ...options });
-  if (code !== 0) throw new Stop(`${[command, ...args].join(" ")} failed with ${code}`);
+  const words = [basename(command), ...args].slice(0, 6).join(" ");
+  if (code !== 0) throw new Stop(`\`${words}\` failed with ${code}`);
 }
 
 /** Runs a command and tells its exit code, or the signal that ended it. */

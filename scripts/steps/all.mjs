@@ -11,7 +11,8 @@ import { buildTypeScript } from "./typescript.mjs";
 /** Does the named steps, each only as far as something changed. */
 export async function bootstrap(steps) {
   const lock = join(work, "bootstrap.lock");
-  const waiting = (pid) => log(`waiting for process ${pid}, which is building this clone (${lock})`);
+  const waiting = (pid) =>
+    log(`waiting for process ${pid}, which is building this clone (${lock})`);
   await withLock(lock, () => perform(steps), waiting);
 }
 

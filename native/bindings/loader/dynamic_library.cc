@@ -52,7 +52,9 @@ void* open_library(const std::string& path, std::string& problem) {
   return handle;
 }
 
-void* symbol_of(void* handle, const char* name) { return dlsym(handle, name); }
+void* symbol_of(void* handle, const char* name) {
+  return dlsym(handle, name);
+}
 
 #endif
 

@@ -1,6 +1,6 @@
 // The loader: a tiny addon that maps libtorch into the process by absolute path, so that the real
-// addon finds it whatever the system's search paths are. Knows nothing of libtorch's headers beyond
-// the version it was built for; which files to map and what to say is decided in lib/native/load.ts.
+// addon finds it whatever the system's search paths are. Of libtorch's headers it knows only the
+// version; which files to map and what to say about failures is decided in lib/native/load.ts.
 #include <node_api.h>
 
 #include <cstdint>
@@ -73,4 +73,6 @@ napi_value initialize(napi_env env, napi_value exports) {
 }  // namespace
 }  // namespace torchsight
 
-NAPI_MODULE_INIT() { return torchsight::initialize(env, exports); }
+NAPI_MODULE_INIT() {
+  return torchsight::initialize(env, exports);
+}

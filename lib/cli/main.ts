@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { failureOf } from "./output.js";
+import { type CommandEntry, runProgram } from "./run.js";
+
+/** The commands. A new one is a file of its own and one entry here. */
+const COMMANDS: Record<string, CommandEntry> = {
+  doctor: {
+    summary: "Tell whether everything needed is here, and what to do if not",
+    load: async () => (await import("./doctor.js")).default,
+  },
+  setup: {
+    summary: "Fetch libtorch into the cache",
+    load: async () => (await import("./setup.js")).default,
+  },
+  bundle: {
+    summary: "Copy addon, worker, libtorch and licences for a packager",
+    load: async () => (await import("./bundle.js")).default,
+  },
+};
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // The reader of a pipe has what it wanted.
+  if (error.code === "EPIPE") process.exit(0);
+});
+process.on("uncaughtException", (error) => {
+  const { code, message } = failureOf(error);
+  const stack = process.argv.includes("--verbose") ? `${error.stack}\n` : "";
+  process.stderr.write(`${stack}${code}: ${message}\n`);
+  process.exit(1);
+});
+
+const { version } = JSON.parse(
+  readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+) as { version: string };
+process.exitCode = await runProgram(COMMANDS, process.argv.slice(2), version);
