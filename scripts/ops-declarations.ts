@@ -64,7 +64,8 @@ export function declarations(schemas: Schemas, libtorch: string): string {
 
 function typeName(space: string): string {
   const words = space.split("_").filter((word) => word !== "");
-  return `${words.map((word) => word[0]?.toUpperCase() + word.slice(1)).join("")}Ops`;
+  const name = words.map((word) => word[0]?.toUpperCase() + word.slice(1)).join("");
+  return `${space.startsWith("_") ? "_" : ""}${name}Ops`;
 }
 
 function operatorMembers(
@@ -83,7 +84,14 @@ function operatorMembers(
 
 /** One signature with all by position, and one with everything optional by name. */
 function signatures(overload: NativeOverload): string[] {
-  const usable = overload.arguments.filter((argument) => !isLeftOut(argument));
+  const usable = overload.arguments
+    .filter((argument) => !isLeftOut(argument))
+    // One schema of static_runtime has two arguments of one name.
+    .map((argument, at, all) =>
+      all.slice(0, at).some(({ name }) => name === argument.name)
+        ? { ...argument, name: `${argument.name}_${at}` }
+        : argument,
+    );
   const positional = usable.filter(({ keywordOnly }) => !keywordOnly);
   const named = usable.filter(({ keywordOnly }) => keywordOnly);
   const required = positional.filter((argument) => !("default" in argument));

@@ -5,7 +5,7 @@ import type {
 } from "./ops-types.js";
 
 /** Operators of `_c10d_functional`. */
-export interface C10dFunctionalOps<M extends Face> {
+export interface _C10dFunctionalOps<M extends Face> {
   /** _c10d_functional::all_gather_into_tensor(Tensor input, int group_size, Any group_name) -> Tensor */
   all_gather_into_tensor(input: Tensor, group_size: Int, group_name: Unsupported, options?: O<M>): R<M, Tensor>;
   /** _c10d_functional::all_gather_into_tensor_coalesced(Tensor[] inputs, int group_size, Any group_name) -> Tensor[] */
@@ -20,7 +20,7 @@ export interface C10dFunctionalOps<M extends Face> {
   all_reduce_coalesced(inputs: List<Tensor>, reduce_op: string, group_name: Unsupported, options?: O<M>): R<M, Tensor[]>;
   /** _c10d_functional::all_reduce_coalesced_(Tensor[]! inputs, str reduce_op, Any group_name) -> Tensor[]! */
   all_reduce_coalesced_(inputs: List<Tensor>, reduce_op: string, group_name: Unsupported, options?: O<M>): R<M, Tensor[]>;
-  /** _c10d_functional::all_to_all_single(Tensor input, int[] output_split_sizes, int[] input_split_sizes, Any group_name) -> Tensor */
+  /** _c10d_functional::all_to_all_single(Tensor input, SymInt[] output_split_sizes, SymInt[] input_split_sizes, Any group_name) -> Tensor */
   all_to_all_single(input: Tensor, output_split_sizes: List<Int>, input_split_sizes: List<Int>, group_name: Unsupported, options?: O<M>): R<M, Tensor>;
   /** _c10d_functional::batch_p2p_ops(str[] op_list, int[] peer_list, int[] tag_list, Tensor[] tensors, str group_name) -> Tensor[] */
   batch_p2p_ops(op_list: List<string>, peer_list: List<Int>, tag_list: List<Int>, tensors: List<Tensor>, group_name: string, options?: O<M>): R<M, Tensor[]>;
@@ -43,17 +43,23 @@ export interface C10dFunctionalOps<M extends Face> {
 }
 
 /** Operators of `_c10d_functional_autograd`. */
-export interface C10dFunctionalAutogradOps<M extends Face> {
+export interface _C10dFunctionalAutogradOps<M extends Face> {
   /** _c10d_functional_autograd::all_gather_into_tensor(Tensor input, int group_size, Any group_name) -> Tensor */
   all_gather_into_tensor(input: Tensor, group_size: Int, group_name: Unsupported, options?: O<M>): R<M, Tensor>;
-  /** _c10d_functional_autograd::all_to_all_single(Tensor input, int[] output_split_sizes, int[] input_split_sizes, Any group_name) -> Tensor */
+  /** _c10d_functional_autograd::all_to_all_single(Tensor input, SymInt[] output_split_sizes, SymInt[] input_split_sizes, Any group_name) -> Tensor */
   all_to_all_single(input: Tensor, output_split_sizes: List<Int>, input_split_sizes: List<Int>, group_name: Unsupported, options?: O<M>): R<M, Tensor>;
   /** _c10d_functional_autograd::reduce_scatter_tensor(Tensor input, str reduce_op, int group_size, Any group_name) -> Tensor */
   reduce_scatter_tensor(input: Tensor, reduce_op: string, group_size: Int, group_name: Unsupported, options?: O<M>): R<M, Tensor>;
 }
 
+/** Operators of `_dtensor`. */
+export interface _DtensorOps<M extends Face> {
+  /** _dtensor::shard_dim_alltoall(Tensor input, int gather_dim, int shard_dim, Any group_name) -> Tensor */
+  shard_dim_alltoall(input: Tensor, gather_dim: Int, shard_dim: Int, group_name: Unsupported, options?: O<M>): R<M, Tensor>;
+}
+
 /** Operators of `_quantized`. */
-export interface QuantizedOps<M extends Face> {
+export interface _QuantizedOps<M extends Face> {
   /** _quantized::_wrapped_linear_prepack(Tensor W, Tensor W_scale, Tensor W_zero_point, Tensor B) -> Tensor */
   _wrapped_linear_prepack(W: Tensor, W_scale: Tensor, W_zero_point: Tensor, B: Tensor, options?: O<M>): R<M, Tensor>;
   /** _quantized::_wrapped_quantized_linear_prepacked(Tensor X, Tensor X_scale, Tensor X_zero_point, Tensor W_prepack, Tensor output_scale, Tensor output_zero_point, int out_channel) -> Tensor Y */
@@ -107,6 +113,17 @@ export interface QuantizedOps<M extends Face> {
   wrapped_quantized_linear(X: Tensor, X_scale: Tensor, X_zero_point: Tensor, W: Tensor, W_scale: Tensor, W_zero_point: Tensor, B: Tensor, output_scale: Tensor, output_zero_point: Tensor, out_channel: Int, options?: O<M>): R<M, Tensor>;
 }
 
+/** Operators of `_test`. */
+export interface _TestOps<M extends Face> {
+  /** _test::cat(Tensor[] inputs) -> Tensor */
+  cat(inputs: List<Tensor>, options?: O<M>): R<M, Tensor>;
+  /** _test::get_first(str[][] _0) -> str _0 */
+  get_first(_0: List<List<string>>, options?: O<M>): R<M, string>;
+  /** _test::leaky_relu(Tensor self, float v=0.01) -> Tensor */
+  leaky_relu(self: Tensor, v?: number, options?: O<M>): R<M, Tensor>;
+  leaky_relu(self: Tensor, options: O<M, { v?: number }>): R<M, Tensor>;
+}
+
 /** Operators of `internal`. */
 export interface InternalOps<M extends Face> {
   /** aten::__and__.Scalar(Tensor self, Scalar other) -> Tensor */
@@ -157,17 +174,17 @@ export interface InternalOps<M extends Face> {
   __xor__(self: Tensor, other: Scalar, options?: O<M>): R<M, Tensor>;
   /** aten::__xor__.Tensor(Tensor self, Tensor other) -> Tensor */
   __xor__(self: Tensor, other: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::_adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor */
+  /** aten::_adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor */
   _adaptive_avg_pool2d(self: Tensor, output_size: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::_adaptive_avg_pool2d.out(Tensor self, int[2] output_size, *, Tensor! out) -> Tensor! */
+  /** aten::_adaptive_avg_pool2d.out(Tensor self, SymInt[2] output_size, *, Tensor! out) -> Tensor! */
   _adaptive_avg_pool2d(self: Tensor, output_size: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::_adaptive_avg_pool2d_backward(Tensor grad_output, Tensor self) -> Tensor */
   _adaptive_avg_pool2d_backward(grad_output: Tensor, self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::_adaptive_avg_pool2d_backward.out(Tensor grad_output, Tensor self, *, Tensor! out) -> Tensor! */
   _adaptive_avg_pool2d_backward(grad_output: Tensor, self: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor */
+  /** aten::_adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor */
   _adaptive_avg_pool3d(self: Tensor, output_size: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::_adaptive_avg_pool3d.out(Tensor self, int[3] output_size, *, Tensor! out) -> Tensor! */
+  /** aten::_adaptive_avg_pool3d.out(Tensor self, SymInt[3] output_size, *, Tensor! out) -> Tensor! */
   _adaptive_avg_pool3d(self: Tensor, output_size: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::_adaptive_avg_pool3d_backward(Tensor grad_output, Tensor self) -> Tensor */
   _adaptive_avg_pool3d_backward(grad_output: Tensor, self: Tensor, options?: O<M>): R<M, Tensor>;
@@ -222,7 +239,7 @@ export interface InternalOps<M extends Face> {
   _assert_async(self: Tensor, assert_msg: string, options?: O<M>): R<M, void>;
   /** aten::_assert_scalar(Scalar self, str assert_msg) -> () */
   _assert_scalar(self: Scalar, assert_msg: string, options?: O<M>): R<M, void>;
-  /** aten::_assert_tensor_metadata(Tensor a, int[]? size=None, int[]? stride=None, ScalarType? dtype=None, *, Device? device=None, Layout? layout=None) -> () */
+  /** aten::_assert_tensor_metadata(Tensor a, SymInt[]? size=None, SymInt[]? stride=None, ScalarType? dtype=None, *, Device? device=None, Layout? layout=None) -> () */
   _assert_tensor_metadata(a: Tensor, size?: List<Int> | null, stride?: List<Int> | null, dtype?: DType | null, options?: O<M, { device?: Device | null; layout?: Layout | null }>): R<M, void>;
   _assert_tensor_metadata(a: Tensor, options: O<M, { size?: List<Int> | null; stride?: List<Int> | null; dtype?: DType | null; device?: Device | null; layout?: Layout | null }>): R<M, void>;
   /** aten::_autocast_to_full_precision(Tensor self, bool cuda_enabled, bool cpu_enabled) -> Tensor */
@@ -313,9 +330,9 @@ export interface InternalOps<M extends Face> {
   _conj_physical(self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::_conj_physical.out(Tensor self, *, Tensor! out) -> Tensor! */
   _conj_physical(self: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_conv_depthwise2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation) -> Tensor */
+  /** aten::_conv_depthwise2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias, SymInt[2] stride, SymInt[2] padding, SymInt[2] dilation) -> Tensor */
   _conv_depthwise2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null, stride: Each<Int>, padding: Each<Int>, dilation: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::_conv_depthwise2d.out(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation, *, Tensor! out) -> Tensor! */
+  /** aten::_conv_depthwise2d.out(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias, SymInt[2] stride, SymInt[2] padding, SymInt[2] dilation, *, Tensor! out) -> Tensor! */
   _conv_depthwise2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null, stride: Each<Int>, padding: Each<Int>, dilation: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::_convert_indices_from_coo_to_csr(Tensor self, int size, *, bool out_int32=False) -> Tensor */
   _convert_indices_from_coo_to_csr(self: Tensor, size: Int, options?: O<M, { out_int32?: boolean }>): R<M, Tensor>;
@@ -329,15 +346,15 @@ export interface InternalOps<M extends Face> {
   _convert_weight_to_int4pack(self: Tensor, innerKTiles: Int, options?: O<M>): R<M, Tensor>;
   /** aten::_convert_weight_to_int4pack_for_cpu(Tensor self, int innerKTiles) -> Tensor */
   _convert_weight_to_int4pack_for_cpu(self: Tensor, innerKTiles: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::_convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor */
+  /** aten::_convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor */
   _convolution(input: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, cudnn_enabled: boolean, allow_tf32: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::_convolution.deprecated(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool benchmark, bool deterministic, bool cudnn_enabled) -> Tensor */
+  /** aten::_convolution.deprecated(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, int[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled) -> Tensor */
   _convolution(input: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, cudnn_enabled: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::_convolution.out(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool allow_tf32, *, Tensor! out) -> Tensor! */
+  /** aten::_convolution.out(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool allow_tf32, *, Tensor! out) -> Tensor! */
   _convolution(input: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, cudnn_enabled: boolean, allow_tf32: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_convolution_double_backward(Tensor? ggI, Tensor? ggW, Tensor? ggb, Tensor gO, Tensor weight, Tensor self, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor) */
+  /** aten::_convolution_double_backward(Tensor? ggI, Tensor? ggW, Tensor? ggb, Tensor gO, Tensor weight, Tensor self, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor) */
   _convolution_double_backward(ggI: Tensor | null, ggW: Tensor | null, ggb: Tensor | null, gO: Tensor, weight: Tensor, self: Tensor, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, output_mask: Each<boolean>, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::_convolution_mode(Tensor input, Tensor weight, Tensor? bias, int[] stride, str padding, int[] dilation, int groups) -> Tensor */
+  /** aten::_convolution_mode(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, str padding, SymInt[] dilation, SymInt groups) -> Tensor */
   _convolution_mode(input: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: string, dilation: List<Int>, groups: Int, options?: O<M>): R<M, Tensor>;
   /** aten::_copy_from(Tensor self, Tensor dst, bool non_blocking=False) -> Tensor */
   _copy_from(self: Tensor, dst: Tensor, non_blocking?: boolean, options?: O<M>): R<M, Tensor>;
@@ -378,9 +395,9 @@ export interface InternalOps<M extends Face> {
   /** aten::_ctc_loss_backward.out(Tensor grad, Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, Tensor neg_log_likelihood, Tensor log_alpha, int blank, bool zero_infinity=False, *, Tensor! out) -> Tensor! */
   _ctc_loss_backward(grad: Tensor, log_probs: Tensor, targets: Tensor, input_lengths: List<Int>, target_lengths: List<Int>, neg_log_likelihood: Tensor, log_alpha: Tensor, blank: Int, zero_infinity: boolean | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   _ctc_loss_backward(grad: Tensor, log_probs: Tensor, targets: Tensor, input_lengths: List<Int>, target_lengths: List<Int>, neg_log_likelihood: Tensor, log_alpha: Tensor, blank: Int, options: O<M, { zero_infinity?: boolean; out: Tensor }>): R<M, Tensor>;
-  /** aten::_cudnn_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, Tensor attn_bias, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, float dropout_p, bool is_causal, *, float? scale=None) -> (Tensor, Tensor, Tensor) */
+  /** aten::_cudnn_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, Tensor attn_bias, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, *, float? scale=None) -> (Tensor, Tensor, Tensor) */
   _cudnn_attention_backward(grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, philox_seed: Tensor, philox_offset: Tensor, attn_bias: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: Int, max_k: Int, dropout_p: number, is_causal: boolean, options?: O<M, { scale?: number | null }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::_cudnn_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, Tensor? cum_seq_q, Tensor? cum_seq_k, int max_q, int max_k, bool compute_log_sumexp, float dropout_p=0, bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask) */
+  /** aten::_cudnn_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, bool compute_log_sumexp, float dropout_p=0, bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask) */
   _cudnn_attention_forward(query: Tensor, key: Tensor, value: Tensor, attn_bias: Tensor | null, cum_seq_q: Tensor | null, cum_seq_k: Tensor | null, max_q: Int, max_k: Int, compute_log_sumexp: boolean, dropout_p?: number, is_causal?: boolean, return_debug_mask?: boolean, options?: O<M, { scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: number, max_k: number, philox_seed: Tensor, philox_offset: Tensor, debug_attn_mask: Tensor]>;
   _cudnn_attention_forward(query: Tensor, key: Tensor, value: Tensor, attn_bias: Tensor | null, cum_seq_q: Tensor | null, cum_seq_k: Tensor | null, max_q: Int, max_k: Int, compute_log_sumexp: boolean, options: O<M, { dropout_p?: number; is_causal?: boolean; return_debug_mask?: boolean; scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: number, max_k: number, philox_seed: Tensor, philox_offset: Tensor, debug_attn_mask: Tensor]>;
   /** aten::_cudnn_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank, bool deterministic, bool zero_infinity) -> (Tensor, Tensor) */
@@ -393,17 +410,17 @@ export interface InternalOps<M extends Face> {
   _cudnn_init_dropout_state(dropout: number, train: boolean, dropout_seed: Int, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
   /** aten::_cudnn_init_dropout_state.out(float dropout, bool train, int dropout_seed, *, Tensor! out) -> Tensor! */
   _cudnn_init_dropout_state(dropout: number, train: boolean, dropout_seed: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_cudnn_rnn(Tensor input, Tensor[] weight, int weight_stride0, Tensor? weight_buf, Tensor hx, Tensor? cx, int mode, int hidden_size, int proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state) -> (Tensor, Tensor, Tensor, Tensor, Tensor) */
+  /** aten::_cudnn_rnn(Tensor input, Tensor[] weight, int weight_stride0, Tensor? weight_buf, Tensor hx, Tensor? cx, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, SymInt[] batch_sizes, Tensor? dropout_state) -> (Tensor, Tensor, Tensor, Tensor, Tensor) */
   _cudnn_rnn(input: Tensor, weight: List<Tensor>, weight_stride0: Int, weight_buf: Tensor | null, hx: Tensor, cx: Tensor | null, mode: Int, hidden_size: Int, proj_size: Int, num_layers: Int, batch_first: boolean, dropout: number, train: boolean, bidirectional: boolean, batch_sizes: List<Int>, dropout_state: Tensor | null, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor, result4: Tensor]>;
-  /** aten::_cudnn_rnn.out(Tensor input, Tensor[] weight, int weight_stride0, Tensor? weight_buf, Tensor hx, Tensor? cx, int mode, int hidden_size, int proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state, *, Tensor! out0, Tensor! out1, Tensor! out2, Tensor! out3, Tensor! out4) -> (Tensor!, Tensor!, Tensor!, Tensor!, Tensor!) */
+  /** aten::_cudnn_rnn.out(Tensor input, Tensor[] weight, int weight_stride0, Tensor? weight_buf, Tensor hx, Tensor? cx, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, SymInt[] batch_sizes, Tensor? dropout_state, *, Tensor! out0, Tensor! out1, Tensor! out2, Tensor! out3, Tensor! out4) -> (Tensor!, Tensor!, Tensor!, Tensor!, Tensor!) */
   _cudnn_rnn(input: Tensor, weight: List<Tensor>, weight_stride0: Int, weight_buf: Tensor | null, hx: Tensor, cx: Tensor | null, mode: Int, hidden_size: Int, proj_size: Int, num_layers: Int, batch_first: boolean, dropout: number, train: boolean, bidirectional: boolean, batch_sizes: List<Int>, dropout_state: Tensor | null, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor; out4: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor, result4: Tensor]>;
-  /** aten::_cudnn_rnn_backward(Tensor input, Tensor[] weight, int weight_stride0, Tensor weight_buf, Tensor hx, Tensor? cx, Tensor output, Tensor? grad_output, Tensor? grad_hy, Tensor? grad_cy, int mode, int hidden_size, int proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state, Tensor reserve, bool[4] output_mask) -> (Tensor, Tensor, Tensor, Tensor[]) */
+  /** aten::_cudnn_rnn_backward(Tensor input, Tensor[] weight, int weight_stride0, Tensor weight_buf, Tensor hx, Tensor? cx, Tensor output, Tensor? grad_output, Tensor? grad_hy, Tensor? grad_cy, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, SymInt[] batch_sizes, Tensor? dropout_state, Tensor reserve, bool[4] output_mask) -> (Tensor, Tensor, Tensor, Tensor[]) */
   _cudnn_rnn_backward(input: Tensor, weight: List<Tensor>, weight_stride0: Int, weight_buf: Tensor, hx: Tensor, cx: Tensor | null, output: Tensor, grad_output: Tensor | null, grad_hy: Tensor | null, grad_cy: Tensor | null, mode: Int, hidden_size: Int, proj_size: Int, num_layers: Int, batch_first: boolean, dropout: number, train: boolean, bidirectional: boolean, batch_sizes: List<Int>, dropout_state: Tensor | null, reserve: Tensor, output_mask: Each<boolean>, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor[]]>;
-  /** aten::_cudnn_rnn_backward.out(Tensor input, Tensor[] weight, int weight_stride0, Tensor weight_buf, Tensor hx, Tensor? cx, Tensor output, Tensor? grad_output, Tensor? grad_hy, Tensor? grad_cy, int mode, int hidden_size, int proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state, Tensor reserve, bool[4] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2, Tensor[]! out3) -> () */
+  /** aten::_cudnn_rnn_backward.out(Tensor input, Tensor[] weight, int weight_stride0, Tensor weight_buf, Tensor hx, Tensor? cx, Tensor output, Tensor? grad_output, Tensor? grad_hy, Tensor? grad_cy, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, SymInt[] batch_sizes, Tensor? dropout_state, Tensor reserve, bool[4] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2, Tensor[]! out3) -> () */
   _cudnn_rnn_backward(input: Tensor, weight: List<Tensor>, weight_stride0: Int, weight_buf: Tensor, hx: Tensor, cx: Tensor | null, output: Tensor, grad_output: Tensor | null, grad_hy: Tensor | null, grad_cy: Tensor | null, mode: Int, hidden_size: Int, proj_size: Int, num_layers: Int, batch_first: boolean, dropout: number, train: boolean, bidirectional: boolean, batch_sizes: List<Int>, dropout_state: Tensor | null, reserve: Tensor, output_mask: Each<boolean>, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor; out3: List<Tensor> }>): R<M, void>;
-  /** aten::_cudnn_rnn_flatten_weight(Tensor[] weight_arr, int weight_stride0, int input_size, int mode, int hidden_size, int proj_size, int num_layers, bool batch_first, bool bidirectional) -> Tensor */
+  /** aten::_cudnn_rnn_flatten_weight(Tensor[] weight_arr, int weight_stride0, SymInt input_size, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, bool bidirectional) -> Tensor */
   _cudnn_rnn_flatten_weight(weight_arr: List<Tensor>, weight_stride0: Int, input_size: Int, mode: Int, hidden_size: Int, proj_size: Int, num_layers: Int, batch_first: boolean, bidirectional: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::_cudnn_rnn_flatten_weight.out(Tensor[] weight_arr, int weight_stride0, int input_size, int mode, int hidden_size, int proj_size, int num_layers, bool batch_first, bool bidirectional, *, Tensor! out) -> Tensor! */
+  /** aten::_cudnn_rnn_flatten_weight.out(Tensor[] weight_arr, int weight_stride0, SymInt input_size, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, bool bidirectional, *, Tensor! out) -> Tensor! */
   _cudnn_rnn_flatten_weight(weight_arr: List<Tensor>, weight_stride0: Int, input_size: Int, mode: Int, hidden_size: Int, proj_size: Int, num_layers: Int, batch_first: boolean, bidirectional: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::_cufft_clear_plan_cache(int device_index) -> () */
   _cufft_clear_plan_cache(device_index: Int, options?: O<M>): R<M, void>;
@@ -433,14 +450,14 @@ export interface InternalOps<M extends Face> {
   _dyn_quant_matmul_4bit(inp: Tensor, packed_weights: Tensor, block_size: Int, in_features: Int, out_features: Int, options?: O<M>): R<M, Tensor>;
   /** aten::_dyn_quant_pack_4bit_weight(Tensor weights, Tensor scales_zeros, Tensor? bias, int block_size, int in_features, int out_features) -> Tensor */
   _dyn_quant_pack_4bit_weight(weights: Tensor, scales_zeros: Tensor, bias: Tensor | null, block_size: Int, in_features: Int, out_features: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::_efficient_attention_backward(Tensor grad_out_, Tensor query, Tensor key, Tensor value, Tensor? bias, Tensor out, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, int max_seqlen_q, int max_seqlen_k, Tensor logsumexp, float dropout_p, Tensor philox_seed, Tensor philox_offset, int custom_mask_type, bool bias_requires_grad, *, float? scale=None, int? num_splits_key=None, int? window_size=None, bool shared_storage_dqdkdv=False) -> (Tensor, Tensor, Tensor, Tensor) */
+  /** aten::_efficient_attention_backward(Tensor grad_out_, Tensor query, Tensor key, Tensor value, Tensor? bias, Tensor out, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, SymInt max_seqlen_q, SymInt max_seqlen_k, Tensor logsumexp, float dropout_p, Tensor philox_seed, Tensor philox_offset, int custom_mask_type, bool bias_requires_grad, *, float? scale=None, int? num_splits_key=None, int? window_size=None, bool shared_storage_dqdkdv=False) -> (Tensor, Tensor, Tensor, Tensor) */
   _efficient_attention_backward(grad_out_: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | null, out: Tensor, cu_seqlens_q: Tensor | null, cu_seqlens_k: Tensor | null, max_seqlen_q: Int, max_seqlen_k: Int, logsumexp: Tensor, dropout_p: number, philox_seed: Tensor, philox_offset: Tensor, custom_mask_type: Int, bias_requires_grad: boolean, options?: O<M, { scale?: number | null; num_splits_key?: Int | null; window_size?: Int | null; shared_storage_dqdkdv?: boolean }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor]>;
-  /** aten::_efficient_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? bias, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, int? max_seqlen_q, int? max_seqlen_k, float dropout_p, int custom_mask_type, bool compute_log_sumexp=False, *, float? scale=None, Tensor? seqlen_k=None, int? window_size=None) -> (Tensor output, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, int max_seqlen_batch_q, int max_seqlen_batch_k) */
+  /** aten::_efficient_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? bias, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, SymInt? max_seqlen_q, SymInt? max_seqlen_k, float dropout_p, int custom_mask_type, bool compute_log_sumexp=False, *, float? scale=None, Tensor? seqlen_k=None, int? window_size=None) -> (Tensor output, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, SymInt max_seqlen_batch_q, SymInt max_seqlen_batch_k) */
   _efficient_attention_forward(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | null, cu_seqlens_q: Tensor | null, cu_seqlens_k: Tensor | null, max_seqlen_q: Int | null, max_seqlen_k: Int | null, dropout_p: number, custom_mask_type: Int, compute_log_sumexp?: boolean, options?: O<M, { scale?: number | null; seqlen_k?: Tensor | null; window_size?: Int | null }>): R<M, [output: Tensor, logsumexp: Tensor, philox_seed: Tensor, philox_offset: Tensor, max_seqlen_batch_q: number, max_seqlen_batch_k: number]>;
   _efficient_attention_forward(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | null, cu_seqlens_q: Tensor | null, cu_seqlens_k: Tensor | null, max_seqlen_q: Int | null, max_seqlen_k: Int | null, dropout_p: number, custom_mask_type: Int, options: O<M, { compute_log_sumexp?: boolean; scale?: number | null; seqlen_k?: Tensor | null; window_size?: Int | null }>): R<M, [output: Tensor, logsumexp: Tensor, philox_seed: Tensor, philox_offset: Tensor, max_seqlen_batch_q: number, max_seqlen_batch_k: number]>;
-  /** aten::_efficientzerotensor(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::_efficientzerotensor(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   _efficientzerotensor(size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::_efficientzerotensor.out(int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::_efficientzerotensor.out(SymInt[] size, *, Tensor! out) -> Tensor! */
   _efficientzerotensor(size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::_embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int padding_idx=-1) -> (Tensor, Tensor, Tensor, Tensor) */
   _embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq?: boolean, mode?: Int, sparse?: boolean, per_sample_weights?: Tensor | null, include_last_offset?: boolean, padding_idx?: Int, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor]>;
@@ -448,13 +465,13 @@ export interface InternalOps<M extends Face> {
   /** aten::_embedding_bag.out(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int padding_idx=-1, *, Tensor! out0, Tensor! out1, Tensor! out2, Tensor! out3) -> (Tensor!, Tensor!, Tensor!, Tensor!) */
   _embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: boolean | undefined, mode: Int | undefined, sparse: boolean | undefined, per_sample_weights: Tensor | null | undefined, include_last_offset: boolean | undefined, padding_idx: Int | undefined, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor]>;
   _embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, options: O<M, { scale_grad_by_freq?: boolean; mode?: Int; sparse?: boolean; per_sample_weights?: Tensor | null; include_last_offset?: boolean; padding_idx?: Int; out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor]>;
-  /** aten::_embedding_bag_backward(Tensor grad, Tensor indices, Tensor offsets, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, int num_weights, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor */
+  /** aten::_embedding_bag_backward(Tensor grad, Tensor indices, Tensor offsets, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, SymInt num_weights, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor */
   _embedding_bag_backward(grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bag_size: Tensor, maximum_indices: Tensor, num_weights: Int, scale_grad_by_freq: boolean, mode: Int, sparse: boolean, per_sample_weights: Tensor | null, padding_idx?: Int, options?: O<M>): R<M, Tensor>;
   _embedding_bag_backward(grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bag_size: Tensor, maximum_indices: Tensor, num_weights: Int, scale_grad_by_freq: boolean, mode: Int, sparse: boolean, per_sample_weights: Tensor | null, options: O<M, { padding_idx?: Int }>): R<M, Tensor>;
-  /** aten::_embedding_bag_dense_backward(Tensor grad, Tensor indices, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, int num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor */
+  /** aten::_embedding_bag_dense_backward(Tensor grad, Tensor indices, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, SymInt num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor */
   _embedding_bag_dense_backward(grad: Tensor, indices: Tensor, offset2bag: Tensor, bag_size: Tensor, maximum_indices: Tensor, num_weights: Int, scale_grad_by_freq: boolean, mode: Int, per_sample_weights: Tensor | null, padding_idx?: Int, options?: O<M>): R<M, Tensor>;
   _embedding_bag_dense_backward(grad: Tensor, indices: Tensor, offset2bag: Tensor, bag_size: Tensor, maximum_indices: Tensor, num_weights: Int, scale_grad_by_freq: boolean, mode: Int, per_sample_weights: Tensor | null, options: O<M, { padding_idx?: Int }>): R<M, Tensor>;
-  /** aten::_embedding_bag_dense_backward.out(Tensor grad, Tensor indices, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, int num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1, *, Tensor! out) -> Tensor! */
+  /** aten::_embedding_bag_dense_backward.out(Tensor grad, Tensor indices, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, SymInt num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1, *, Tensor! out) -> Tensor! */
   _embedding_bag_dense_backward(grad: Tensor, indices: Tensor, offset2bag: Tensor, bag_size: Tensor, maximum_indices: Tensor, num_weights: Int, scale_grad_by_freq: boolean, mode: Int, per_sample_weights: Tensor | null, padding_idx: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   _embedding_bag_dense_backward(grad: Tensor, indices: Tensor, offset2bag: Tensor, bag_size: Tensor, maximum_indices: Tensor, num_weights: Int, scale_grad_by_freq: boolean, mode: Int, per_sample_weights: Tensor | null, options: O<M, { padding_idx?: Int; out: Tensor }>): R<M, Tensor>;
   /** aten::_embedding_bag_forward_only(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int padding_idx=-1) -> (Tensor, Tensor, Tensor, Tensor) */
@@ -469,16 +486,16 @@ export interface InternalOps<M extends Face> {
   /** aten::_embedding_bag_per_sample_weights_backward.out(Tensor grad, Tensor weight, Tensor indices, Tensor offsets, Tensor offset2bag, int mode, int padding_idx=-1, *, Tensor! out) -> Tensor! */
   _embedding_bag_per_sample_weights_backward(grad: Tensor, weight: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, mode: Int, padding_idx: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   _embedding_bag_per_sample_weights_backward(grad: Tensor, weight: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, mode: Int, options: O<M, { padding_idx?: Int; out: Tensor }>): R<M, Tensor>;
-  /** aten::_embedding_bag_sparse_backward(Tensor grad, Tensor indices, Tensor offsets, Tensor offset2bag, Tensor bag_size, int num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor */
+  /** aten::_embedding_bag_sparse_backward(Tensor grad, Tensor indices, Tensor offsets, Tensor offset2bag, Tensor bag_size, SymInt num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor */
   _embedding_bag_sparse_backward(grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bag_size: Tensor, num_weights: Int, scale_grad_by_freq: boolean, mode: Int, per_sample_weights: Tensor | null, padding_idx?: Int, options?: O<M>): R<M, Tensor>;
   _embedding_bag_sparse_backward(grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bag_size: Tensor, num_weights: Int, scale_grad_by_freq: boolean, mode: Int, per_sample_weights: Tensor | null, options: O<M, { padding_idx?: Int }>): R<M, Tensor>;
-  /** aten::_empty_affine_quantized(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, float scale=1, int zero_point=0, MemoryFormat? memory_format=0) -> Tensor */
+  /** aten::_empty_affine_quantized(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, float scale=1, int zero_point=0, MemoryFormat? memory_format=0) -> Tensor */
   _empty_affine_quantized(size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; scale?: number; zero_point?: Int; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
-  /** aten::_empty_affine_quantized.out(int[] size, *, float scale=1, int zero_point=0, MemoryFormat? memory_format=0, Tensor! out) -> Tensor! */
+  /** aten::_empty_affine_quantized.out(SymInt[] size, *, float scale=1, int zero_point=0, MemoryFormat? memory_format=0, Tensor! out) -> Tensor! */
   _empty_affine_quantized(size: List<Int>, options: O<M, { scale?: number; zero_point?: Int; memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::_empty_per_channel_affine_quantized(int[] size, *, Tensor scales, Tensor zero_points, int axis, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=0) -> Tensor */
+  /** aten::_empty_per_channel_affine_quantized(SymInt[] size, *, Tensor scales, Tensor zero_points, int axis, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=0) -> Tensor */
   _empty_per_channel_affine_quantized(size: List<Int>, options: O<M, { scales: Tensor; zero_points: Tensor; axis: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
-  /** aten::_empty_per_channel_affine_quantized.out(int[] size, *, Tensor scales, Tensor zero_points, int axis, MemoryFormat? memory_format=0, Tensor! out) -> Tensor! */
+  /** aten::_empty_per_channel_affine_quantized.out(SymInt[] size, *, Tensor scales, Tensor zero_points, int axis, MemoryFormat? memory_format=0, Tensor! out) -> Tensor! */
   _empty_per_channel_affine_quantized(size: List<Int>, options: O<M, { scales: Tensor; zero_points: Tensor; axis: Int; memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
   /** aten::_euclidean_dist(Tensor x1, Tensor x2) -> Tensor */
   _euclidean_dist(x1: Tensor, x2: Tensor, options?: O<M>): R<M, Tensor>;
@@ -506,13 +523,13 @@ export interface InternalOps<M extends Face> {
   _fake_quantize_per_tensor_affine_cachemask_tensor_qparams(self: Tensor, scale: Tensor, zero_point: Tensor, fake_quant_enabled: Tensor, quant_min: Int, quant_max: Int, options?: O<M>): R<M, [output: Tensor, mask: Tensor]>;
   /** aten::_fake_quantize_per_tensor_affine_cachemask_tensor_qparams.out(Tensor self, Tensor scale, Tensor zero_point, Tensor fake_quant_enabled, int quant_min, int quant_max, *, Tensor! out0, Tensor! out1) -> (Tensor!, Tensor!) */
   _fake_quantize_per_tensor_affine_cachemask_tensor_qparams(self: Tensor, scale: Tensor, zero_point: Tensor, fake_quant_enabled: Tensor, quant_min: Int, quant_max: Int, options: O<M, { out0: Tensor; out1: Tensor }>): R<M, [result0: Tensor, result1: Tensor]>;
-  /** aten::_fft_c2c(Tensor self, int[] dim, int normalization, bool forward) -> Tensor */
+  /** aten::_fft_c2c(Tensor self, SymInt[] dim, int normalization, bool forward) -> Tensor */
   _fft_c2c(self: Tensor, dim: List<Int>, normalization: Int, forward: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::_fft_c2c.out(Tensor self, int[] dim, int normalization, bool forward, *, Tensor! out) -> Tensor! */
+  /** aten::_fft_c2c.out(Tensor self, SymInt[] dim, int normalization, bool forward, *, Tensor! out) -> Tensor! */
   _fft_c2c(self: Tensor, dim: List<Int>, normalization: Int, forward: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_fft_c2r(Tensor self, int[] dim, int normalization, int last_dim_size) -> Tensor */
+  /** aten::_fft_c2r(Tensor self, int[] dim, int normalization, SymInt last_dim_size) -> Tensor */
   _fft_c2r(self: Tensor, dim: List<Int>, normalization: Int, last_dim_size: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::_fft_c2r.out(Tensor self, int[] dim, int normalization, int last_dim_size, *, Tensor! out) -> Tensor! */
+  /** aten::_fft_c2r.out(Tensor self, int[] dim, int normalization, SymInt last_dim_size, *, Tensor! out) -> Tensor! */
   _fft_c2r(self: Tensor, dim: List<Int>, normalization: Int, last_dim_size: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::_fft_r2c(Tensor self, int[] dim, int normalization, bool onesided) -> Tensor */
   _fft_r2c(self: Tensor, dim: List<Int>, normalization: Int, onesided: boolean, options?: O<M>): R<M, Tensor>;
@@ -520,13 +537,13 @@ export interface InternalOps<M extends Face> {
   _fft_r2c(self: Tensor, dim: List<Int>, normalization: Int, onesided: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::_fill_mem_eff_dropout_mask_(Tensor! self, float dropout_p, int seed, int offset) -> Tensor! */
   _fill_mem_eff_dropout_mask_(self: Tensor, dropout_p: number, seed: Int, offset: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::_flash_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, float dropout_p, bool is_causal, Tensor rng_state, Tensor unused, *, float? scale=None, int? window_size_left=None, int? window_size_right=None) -> (Tensor, Tensor, Tensor) */
+  /** aten::_flash_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, Tensor rng_state, Tensor unused, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None) -> (Tensor, Tensor, Tensor) */
   _flash_attention_backward(grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: Int, max_k: Int, dropout_p: number, is_causal: boolean, rng_state: Tensor, unused: Tensor, options?: O<M, { scale?: number | null; window_size_left?: Int | null; window_size_right?: Int | null }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::_flash_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, int max_q, int max_k, float dropout_p, bool is_causal, bool return_debug_mask, *, float? scale=None, int? window_size_left=None, int? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None, Tensor? block_table=None, int? num_splits=None) -> (Tensor output, Tensor softmax_logsumexp, Tensor rng_state, Tensor unused, Tensor debug_attn_mask) */
+  /** aten::_flash_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, bool return_debug_mask, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None, Tensor? block_table=None, int? num_splits=None) -> (Tensor output, Tensor softmax_logsumexp, Tensor rng_state, Tensor unused, Tensor debug_attn_mask) */
   _flash_attention_forward(query: Tensor, key: Tensor, value: Tensor, cum_seq_q: Tensor | null, cum_seq_k: Tensor | null, max_q: Int, max_k: Int, dropout_p: number, is_causal: boolean, return_debug_mask: boolean, options?: O<M, { scale?: number | null; window_size_left?: Int | null; window_size_right?: Int | null; seqused_k?: Tensor | null; alibi_slopes?: Tensor | null; block_table?: Tensor | null; num_splits?: Int | null }>): R<M, [output: Tensor, softmax_logsumexp: Tensor, rng_state: Tensor, unused: Tensor, debug_attn_mask: Tensor]>;
-  /** aten::_flash_attention_forward.quantized(Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, int max_q, int max_k, float dropout_p, bool is_causal, bool return_debug_mask, Tensor? q_descale, Tensor? k_descale, Tensor? v_descale, *, float? scale=None, int? window_size_left=None, int? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None) -> (Tensor output, Tensor softmax_logsumexp, Tensor rng_state, Tensor unused, Tensor debug_attn_mask) */
+  /** aten::_flash_attention_forward.quantized(Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, bool return_debug_mask, Tensor? q_descale, Tensor? k_descale, Tensor? v_descale, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None) -> (Tensor output, Tensor softmax_logsumexp, Tensor rng_state, Tensor unused, Tensor debug_attn_mask) */
   _flash_attention_forward(query: Tensor, key: Tensor, value: Tensor, cum_seq_q: Tensor | null, cum_seq_k: Tensor | null, max_q: Int, max_k: Int, dropout_p: number, is_causal: boolean, return_debug_mask: boolean, q_descale: Tensor | null, k_descale: Tensor | null, v_descale: Tensor | null, options?: O<M, { scale?: number | null; window_size_left?: Int | null; window_size_right?: Int | null; seqused_k?: Tensor | null; alibi_slopes?: Tensor | null }>): R<M, [output: Tensor, softmax_logsumexp: Tensor, rng_state: Tensor, unused: Tensor, debug_attn_mask: Tensor]>;
-  /** aten::_flash_attention_forward_no_dropout_inplace(Tensor! out, Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, int max_q, int max_k, float dropout_p, bool is_causal, bool return_debug_mask, *, float? scale=None, int? window_size_left=None, int? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None, Tensor? block_table=None, int? num_splits=None) -> Tensor softmax_logsumexp */
+  /** aten::_flash_attention_forward_no_dropout_inplace(Tensor! out, Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, bool return_debug_mask, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None, Tensor? block_table=None, int? num_splits=None) -> Tensor softmax_logsumexp */
   _flash_attention_forward_no_dropout_inplace(out: Tensor, query: Tensor, key: Tensor, value: Tensor, cum_seq_q: Tensor | null, cum_seq_k: Tensor | null, max_q: Int, max_k: Int, dropout_p: number, is_causal: boolean, return_debug_mask: boolean, options?: O<M, { scale?: number | null; window_size_left?: Int | null; window_size_right?: Int | null; seqused_k?: Tensor | null; alibi_slopes?: Tensor | null; block_table?: Tensor | null; num_splits?: Int | null }>): R<M, Tensor>;
   /** aten::_foobar(Tensor self, bool arg1=True, bool arg2=True, *, bool arg3=True) -> Tensor */
   _foobar(self: Tensor, arg1?: boolean, arg2?: boolean, options?: O<M, { arg3?: boolean }>): R<M, Tensor>;
@@ -1129,7 +1146,7 @@ export interface InternalOps<M extends Face> {
   _is_any_true(self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::_is_zerotensor(Tensor self) -> bool */
   _is_zerotensor(self: Tensor, options?: O<M>): R<M, boolean>;
-  /** aten::_jagged_to_padded_dense_forward(Tensor values, Tensor[] offsets, int[] max_lengths, float padding_value=0) -> Tensor */
+  /** aten::_jagged_to_padded_dense_forward(Tensor values, Tensor[] offsets, SymInt[] max_lengths, float padding_value=0) -> Tensor */
   _jagged_to_padded_dense_forward(values: Tensor, offsets: List<Tensor>, max_lengths: List<Int>, padding_value?: number, options?: O<M>): R<M, Tensor>;
   _jagged_to_padded_dense_forward(values: Tensor, offsets: List<Tensor>, max_lengths: List<Int>, options: O<M, { padding_value?: number }>): R<M, Tensor>;
   /** aten::_lazy_clone(Tensor self) -> Tensor */
@@ -1227,13 +1244,13 @@ export interface InternalOps<M extends Face> {
   _mkldnn_transpose(self: Tensor, dim0: Int, dim1: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::_mkldnn_transpose_(Tensor! self, int dim0, int dim1) -> Tensor! */
   _mkldnn_transpose_(self: Tensor, dim0: Int, dim1: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::_mps_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups) -> Tensor */
+  /** aten::_mps_convolution(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups) -> Tensor */
   _mps_convolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::_mps_convolution.out(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, *, Tensor! out) -> Tensor! */
+  /** aten::_mps_convolution.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, *, Tensor! out) -> Tensor! */
   _mps_convolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_mps_convolution_transpose(Tensor self, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups) -> Tensor */
+  /** aten::_mps_convolution_transpose(Tensor self, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups) -> Tensor */
   _mps_convolution_transpose(self: Tensor, weight: Tensor, padding: List<Int>, output_padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::_mps_convolution_transpose.out(Tensor self, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, *, Tensor! out) -> Tensor! */
+  /** aten::_mps_convolution_transpose.out(Tensor self, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, *, Tensor! out) -> Tensor! */
   _mps_convolution_transpose(self: Tensor, weight: Tensor, padding: List<Int>, output_padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::_native_batch_norm_legit(Tensor input, Tensor? weight, Tensor? bias, Tensor! running_mean, Tensor! running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor) */
   _native_batch_norm_legit(input: Tensor, weight: Tensor | null, bias: Tensor | null, running_mean: Tensor, running_var: Tensor, training: boolean, momentum: number, eps: number, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
@@ -1273,7 +1290,7 @@ export interface InternalOps<M extends Face> {
   _nested_from_padded_and_nested_example(padded: Tensor, nt_example: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::_nested_from_padded_and_nested_example.out(Tensor padded, Tensor nt_example, *, Tensor! out) -> Tensor! */
   _nested_from_padded_and_nested_example(padded: Tensor, nt_example: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_nested_from_padded_tensor(Tensor padded, Tensor offsets, Tensor dummy, int ragged_idx=1, Tensor? min_seqlen=None, Tensor? max_seqlen=None, int? sum_S=None) -> Tensor */
+  /** aten::_nested_from_padded_tensor(Tensor padded, Tensor offsets, Tensor dummy, int ragged_idx=1, Tensor? min_seqlen=None, Tensor? max_seqlen=None, SymInt? sum_S=None) -> Tensor */
   _nested_from_padded_tensor(padded: Tensor, offsets: Tensor, dummy: Tensor, ragged_idx?: Int, min_seqlen?: Tensor | null, max_seqlen?: Tensor | null, sum_S?: Int | null, options?: O<M>): R<M, Tensor>;
   _nested_from_padded_tensor(padded: Tensor, offsets: Tensor, dummy: Tensor, options: O<M, { ragged_idx?: Int; min_seqlen?: Tensor | null; max_seqlen?: Tensor | null; sum_S?: Int | null }>): R<M, Tensor>;
   /** aten::_nested_get_jagged_dummy(Tensor any) -> Tensor */
@@ -1294,7 +1311,7 @@ export interface InternalOps<M extends Face> {
   _nested_get_values_copy(self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::_nested_get_values_copy.out(Tensor self, *, Tensor! out) -> Tensor! */
   _nested_get_values_copy(self: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_nested_select_backward(Tensor grad_output, Tensor self, int dim, int index) -> Tensor */
+  /** aten::_nested_select_backward(Tensor grad_output, Tensor self, int dim, SymInt index) -> Tensor */
   _nested_select_backward(grad_output: Tensor, self: Tensor, dim: Int, index: Int, options?: O<M>): R<M, Tensor>;
   /** aten::_nested_sum_backward(Tensor grad, Tensor self, int[1]? dim, bool keepdim=False) -> Tensor */
   _nested_sum_backward(grad: Tensor, self: Tensor, dim: Each<Int> | null, keepdim?: boolean, options?: O<M>): R<M, Tensor>;
@@ -1348,10 +1365,10 @@ export interface InternalOps<M extends Face> {
   _new_zeros_with_same_feature_meta(self: Tensor, other: Tensor, options: O<M, { self_num_batch_dims?: Int; out: Tensor }>): R<M, Tensor>;
   /** aten::_nnpack_available() -> bool */
   _nnpack_available(options?: O<M>): R<M, boolean>;
-  /** aten::_nnpack_spatial_convolution(Tensor input, Tensor weight, Tensor? bias, int[2] padding, int[2] stride=[1, 1]) -> Tensor */
+  /** aten::_nnpack_spatial_convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[2] padding, SymInt[2] stride=[1, 1]) -> Tensor */
   _nnpack_spatial_convolution(input: Tensor, weight: Tensor, bias: Tensor | null, padding: Each<Int>, stride?: Each<Int>, options?: O<M>): R<M, Tensor>;
   _nnpack_spatial_convolution(input: Tensor, weight: Tensor, bias: Tensor | null, padding: Each<Int>, options: O<M, { stride?: Each<Int> }>): R<M, Tensor>;
-  /** aten::_nnpack_spatial_convolution.out(Tensor input, Tensor weight, Tensor? bias, int[2] padding, int[2] stride=[1, 1], *, Tensor! out) -> Tensor! */
+  /** aten::_nnpack_spatial_convolution.out(Tensor input, Tensor weight, Tensor? bias, SymInt[2] padding, SymInt[2] stride=[1, 1], *, Tensor! out) -> Tensor! */
   _nnpack_spatial_convolution(input: Tensor, weight: Tensor, bias: Tensor | null, padding: Each<Int>, stride: Each<Int> | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   _nnpack_spatial_convolution(input: Tensor, weight: Tensor, bias: Tensor | null, padding: Each<Int>, options: O<M, { stride?: Each<Int>; out: Tensor }>): R<M, Tensor>;
   /** aten::_nnz(Tensor self) -> int */
@@ -1360,16 +1377,16 @@ export interface InternalOps<M extends Face> {
   _pack_padded_sequence(input: Tensor, lengths: Tensor, batch_first: boolean, options?: O<M>): R<M, [result0: Tensor, result1: Tensor]>;
   /** aten::_pack_padded_sequence.out(Tensor input, Tensor lengths, bool batch_first, *, Tensor! out0, Tensor! out1) -> (Tensor!, Tensor!) */
   _pack_padded_sequence(input: Tensor, lengths: Tensor, batch_first: boolean, options: O<M, { out0: Tensor; out1: Tensor }>): R<M, [result0: Tensor, result1: Tensor]>;
-  /** aten::_pack_padded_sequence_backward(Tensor grad, int[] input_size, Tensor batch_sizes, bool batch_first) -> Tensor */
+  /** aten::_pack_padded_sequence_backward(Tensor grad, SymInt[] input_size, Tensor batch_sizes, bool batch_first) -> Tensor */
   _pack_padded_sequence_backward(grad: Tensor, input_size: List<Int>, batch_sizes: Tensor, batch_first: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::_pad_circular(Tensor self, int[] pad) -> Tensor */
+  /** aten::_pad_circular(Tensor self, SymInt[] pad) -> Tensor */
   _pad_circular(self: Tensor, pad: List<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::_pad_enum(Tensor self, int[] pad, int mode, float? value=None) -> Tensor */
+  /** aten::_pad_enum(Tensor self, SymInt[] pad, int mode, float? value=None) -> Tensor */
   _pad_enum(self: Tensor, pad: List<Int>, mode: Int, value?: number | null, options?: O<M>): R<M, Tensor>;
   _pad_enum(self: Tensor, pad: List<Int>, mode: Int, options: O<M, { value?: number | null }>): R<M, Tensor>;
   /** aten::_pad_packed_sequence(Tensor data, Tensor batch_sizes, bool batch_first, Scalar padding_value, int total_length) -> (Tensor, Tensor) */
   _pad_packed_sequence(data: Tensor, batch_sizes: Tensor, batch_first: boolean, padding_value: Scalar, total_length: Int, options?: O<M>): R<M, [result0: Tensor, result1: Tensor]>;
-  /** aten::_padded_dense_to_jagged_forward(Tensor dense, Tensor[] offsets, int? total_L=None) -> Tensor */
+  /** aten::_padded_dense_to_jagged_forward(Tensor dense, Tensor[] offsets, SymInt? total_L=None) -> Tensor */
   _padded_dense_to_jagged_forward(dense: Tensor, offsets: List<Tensor>, total_L?: Int | null, options?: O<M>): R<M, Tensor>;
   _padded_dense_to_jagged_forward(dense: Tensor, offsets: List<Tensor>, options: O<M, { total_L?: Int | null }>): R<M, Tensor>;
   /** aten::_pdist_backward(Tensor grad, Tensor self, float p, Tensor pdist) -> Tensor */
@@ -1418,23 +1435,23 @@ export interface InternalOps<M extends Face> {
   _print(s: string, options?: O<M>): R<M, void>;
   /** aten::_propagate_xla_data(Tensor input, Tensor output) -> () */
   _propagate_xla_data(input: Tensor, output: Tensor, options?: O<M>): R<M, void>;
-  /** aten::_remove_batch_dim(Tensor self, int level, int batch_size, int out_dim) -> Tensor */
+  /** aten::_remove_batch_dim(Tensor self, int level, SymInt batch_size, int out_dim) -> Tensor */
   _remove_batch_dim(self: Tensor, level: Int, batch_size: Int, out_dim: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::_reshape_alias(Tensor self, int[] size, int[] stride) -> Tensor */
+  /** aten::_reshape_alias(Tensor self, SymInt[] size, SymInt[] stride) -> Tensor */
   _reshape_alias(self: Tensor, size: List<Int>, stride: List<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::_reshape_alias_copy(Tensor self, int[] size, int[] stride) -> Tensor */
+  /** aten::_reshape_alias_copy(Tensor self, SymInt[] size, SymInt[] stride) -> Tensor */
   _reshape_alias_copy(self: Tensor, size: List<Int>, stride: List<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::_reshape_alias_copy.out(Tensor self, int[] size, int[] stride, *, Tensor! out) -> Tensor! */
+  /** aten::_reshape_alias_copy.out(Tensor self, SymInt[] size, SymInt[] stride, *, Tensor! out) -> Tensor! */
   _reshape_alias_copy(self: Tensor, size: List<Int>, stride: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_reshape_copy(Tensor self, int[] size) -> Tensor */
+  /** aten::_reshape_copy(Tensor self, SymInt[] size) -> Tensor */
   _reshape_copy(self: Tensor, size: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::_reshape_from_tensor(Tensor self, Tensor shape) -> Tensor */
   _reshape_from_tensor(self: Tensor, shape: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::_resize_output(Tensor self, int[] size, Device device) -> Tensor */
+  /** aten::_resize_output(Tensor self, SymInt[] size, Device device) -> Tensor */
   _resize_output(self: Tensor, size: List<Int>, device: Device, options?: O<M>): R<M, Tensor>;
-  /** aten::_resize_output.out(Tensor self, int[] size, Device device, *, Tensor! out) -> Tensor! */
+  /** aten::_resize_output.out(Tensor self, SymInt[] size, Device device, *, Tensor! out) -> Tensor! */
   _resize_output(self: Tensor, size: List<Int>, device: Device, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_resize_output_(Tensor! self, int[] size, Device device) -> Tensor! */
+  /** aten::_resize_output_(Tensor! self, SymInt[] size, Device device) -> Tensor! */
   _resize_output_(self: Tensor, size: List<Int>, device: Device, options?: O<M>): R<M, Tensor>;
   /** aten::_rowwise_prune(Tensor weight, Tensor mask, ScalarType compressed_indices_dtype) -> (Tensor, Tensor) */
   _rowwise_prune(weight: Tensor, mask: Tensor, compressed_indices_dtype: DType, options?: O<M>): R<M, [result0: Tensor, result1: Tensor]>;
@@ -1455,10 +1472,10 @@ export interface InternalOps<M extends Face> {
   /** aten::_scaled_dot_product_attention_math_for_mps(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0, bool is_causal=False, Tensor? dropout_mask=None, *, float? scale=None, bool enable_gqa=False) -> (Tensor, Tensor) */
   _scaled_dot_product_attention_math_for_mps(query: Tensor, key: Tensor, value: Tensor, attn_mask?: Tensor | null, dropout_p?: number, is_causal?: boolean, dropout_mask?: Tensor | null, options?: O<M, { scale?: number | null; enable_gqa?: boolean }>): R<M, [result0: Tensor, result1: Tensor]>;
   _scaled_dot_product_attention_math_for_mps(query: Tensor, key: Tensor, value: Tensor, options: O<M, { attn_mask?: Tensor | null; dropout_p?: number; is_causal?: boolean; dropout_mask?: Tensor | null; scale?: number | null; enable_gqa?: boolean }>): R<M, [result0: Tensor, result1: Tensor]>;
-  /** aten::_scaled_dot_product_cudnn_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, bool compute_log_sumexp, float dropout_p=0, bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask) */
+  /** aten::_scaled_dot_product_cudnn_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, bool compute_log_sumexp, float dropout_p=0, bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask) */
   _scaled_dot_product_cudnn_attention(query: Tensor, key: Tensor, value: Tensor, attn_bias: Tensor | null, compute_log_sumexp: boolean, dropout_p?: number, is_causal?: boolean, return_debug_mask?: boolean, options?: O<M, { scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: number, max_k: number, philox_seed: Tensor, philox_offset: Tensor, debug_attn_mask: Tensor]>;
   _scaled_dot_product_cudnn_attention(query: Tensor, key: Tensor, value: Tensor, attn_bias: Tensor | null, compute_log_sumexp: boolean, options: O<M, { dropout_p?: number; is_causal?: boolean; return_debug_mask?: boolean; scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: number, max_k: number, philox_seed: Tensor, philox_offset: Tensor, debug_attn_mask: Tensor]>;
-  /** aten::_scaled_dot_product_cudnn_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, Tensor attn_bias, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, float dropout_p, bool is_causal, *, float? scale=None) -> (Tensor, Tensor, Tensor) */
+  /** aten::_scaled_dot_product_cudnn_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, Tensor attn_bias, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, *, float? scale=None) -> (Tensor, Tensor, Tensor) */
   _scaled_dot_product_cudnn_attention_backward(grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, philox_seed: Tensor, philox_offset: Tensor, attn_bias: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: Int, max_k: Int, dropout_p: number, is_causal: boolean, options?: O<M, { scale?: number | null }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
   /** aten::_scaled_dot_product_efficient_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, bool compute_log_sumexp, float dropout_p=0, bool is_causal=False, *, float? scale=None) -> (Tensor output, Tensor log_sumexp, Tensor philox_seed, Tensor philox_offset) */
   _scaled_dot_product_efficient_attention(query: Tensor, key: Tensor, value: Tensor, attn_bias: Tensor | null, compute_log_sumexp: boolean, dropout_p?: number, is_causal?: boolean, options?: O<M, { scale?: number | null }>): R<M, [output: Tensor, log_sumexp: Tensor, philox_seed: Tensor, philox_offset: Tensor]>;
@@ -1466,23 +1483,23 @@ export interface InternalOps<M extends Face> {
   /** aten::_scaled_dot_product_efficient_attention_backward(Tensor grad_out_, Tensor query, Tensor key, Tensor value, Tensor attn_bias, Tensor out, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, float dropout_p, bool[4] grad_input_mask, bool is_causal=False, *, float? scale=None) -> (Tensor, Tensor, Tensor, Tensor) */
   _scaled_dot_product_efficient_attention_backward(grad_out_: Tensor, query: Tensor, key: Tensor, value: Tensor, attn_bias: Tensor, out: Tensor, logsumexp: Tensor, philox_seed: Tensor, philox_offset: Tensor, dropout_p: number, grad_input_mask: Each<boolean>, is_causal?: boolean, options?: O<M, { scale?: number | null }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor]>;
   _scaled_dot_product_efficient_attention_backward(grad_out_: Tensor, query: Tensor, key: Tensor, value: Tensor, attn_bias: Tensor, out: Tensor, logsumexp: Tensor, philox_seed: Tensor, philox_offset: Tensor, dropout_p: number, grad_input_mask: Each<boolean>, options: O<M, { is_causal?: boolean; scale?: number | null }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor]>;
-  /** aten::_scaled_dot_product_flash_attention(Tensor query, Tensor key, Tensor value, float dropout_p=0, bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, Tensor rng_state, Tensor unused, Tensor debug_attn_mask) */
+  /** aten::_scaled_dot_product_flash_attention(Tensor query, Tensor key, Tensor value, float dropout_p=0, bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor rng_state, Tensor unused, Tensor debug_attn_mask) */
   _scaled_dot_product_flash_attention(query: Tensor, key: Tensor, value: Tensor, dropout_p?: number, is_causal?: boolean, return_debug_mask?: boolean, options?: O<M, { scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: number, max_k: number, rng_state: Tensor, unused: Tensor, debug_attn_mask: Tensor]>;
   _scaled_dot_product_flash_attention(query: Tensor, key: Tensor, value: Tensor, options: O<M, { dropout_p?: number; is_causal?: boolean; return_debug_mask?: boolean; scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: number, max_k: number, rng_state: Tensor, unused: Tensor, debug_attn_mask: Tensor]>;
-  /** aten::_scaled_dot_product_flash_attention.quantized(Tensor query, Tensor key, Tensor value, Tensor? q_descale, Tensor? k_descale, Tensor? v_descale, float dropout_p=0, bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, Tensor rng_state, Tensor unused, Tensor debug_attn_mask) */
+  /** aten::_scaled_dot_product_flash_attention.quantized(Tensor query, Tensor key, Tensor value, Tensor? q_descale, Tensor? k_descale, Tensor? v_descale, float dropout_p=0, bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor rng_state, Tensor unused, Tensor debug_attn_mask) */
   _scaled_dot_product_flash_attention(query: Tensor, key: Tensor, value: Tensor, q_descale: Tensor | null, k_descale: Tensor | null, v_descale: Tensor | null, dropout_p?: number, is_causal?: boolean, return_debug_mask?: boolean, options?: O<M, { scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: number, max_k: number, rng_state: Tensor, unused: Tensor, debug_attn_mask: Tensor]>;
   _scaled_dot_product_flash_attention(query: Tensor, key: Tensor, value: Tensor, q_descale: Tensor | null, k_descale: Tensor | null, v_descale: Tensor | null, options: O<M, { dropout_p?: number; is_causal?: boolean; return_debug_mask?: boolean; scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: number, max_k: number, rng_state: Tensor, unused: Tensor, debug_attn_mask: Tensor]>;
-  /** aten::_scaled_dot_product_flash_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, float dropout_p, bool is_causal, Tensor philox_seed, Tensor philox_offset, *, float? scale=None) -> (Tensor grad_query, Tensor grad_key, Tensor grad_value) */
+  /** aten::_scaled_dot_product_flash_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, Tensor philox_seed, Tensor philox_offset, *, float? scale=None) -> (Tensor grad_query, Tensor grad_key, Tensor grad_value) */
   _scaled_dot_product_flash_attention_backward(grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: Int, max_k: Int, dropout_p: number, is_causal: boolean, philox_seed: Tensor, philox_offset: Tensor, options?: O<M, { scale?: number | null }>): R<M, [grad_query: Tensor, grad_key: Tensor, grad_value: Tensor]>;
   /** aten::_scaled_dot_product_flash_attention_for_cpu(Tensor query, Tensor key, Tensor value, float dropout_p=0, bool is_causal=False, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor output, Tensor logsumexp) */
   _scaled_dot_product_flash_attention_for_cpu(query: Tensor, key: Tensor, value: Tensor, dropout_p?: number, is_causal?: boolean, options?: O<M, { attn_mask?: Tensor | null; scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor]>;
   _scaled_dot_product_flash_attention_for_cpu(query: Tensor, key: Tensor, value: Tensor, options: O<M, { dropout_p?: number; is_causal?: boolean; attn_mask?: Tensor | null; scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor]>;
   /** aten::_scaled_dot_product_flash_attention_for_cpu_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, float dropout_p, bool is_causal, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor grad_query, Tensor grad_key, Tensor grad_value) */
   _scaled_dot_product_flash_attention_for_cpu_backward(grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, dropout_p: number, is_causal: boolean, options?: O<M, { attn_mask?: Tensor | null; scale?: number | null }>): R<M, [grad_query: Tensor, grad_key: Tensor, grad_value: Tensor]>;
-  /** aten::_scaled_dot_product_fused_attention_overrideable(Tensor query, Tensor key, Tensor value, Tensor? attn_bias=None, float dropout_p=0, bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask) */
+  /** aten::_scaled_dot_product_fused_attention_overrideable(Tensor query, Tensor key, Tensor value, Tensor? attn_bias=None, float dropout_p=0, bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask) */
   _scaled_dot_product_fused_attention_overrideable(query: Tensor, key: Tensor, value: Tensor, attn_bias?: Tensor | null, dropout_p?: number, is_causal?: boolean, return_debug_mask?: boolean, options?: O<M, { scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: number, max_k: number, philox_seed: Tensor, philox_offset: Tensor, debug_attn_mask: Tensor]>;
   _scaled_dot_product_fused_attention_overrideable(query: Tensor, key: Tensor, value: Tensor, options: O<M, { attn_bias?: Tensor | null; dropout_p?: number; is_causal?: boolean; return_debug_mask?: boolean; scale?: number | null }>): R<M, [output: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: number, max_k: number, philox_seed: Tensor, philox_offset: Tensor, debug_attn_mask: Tensor]>;
-  /** aten::_scaled_dot_product_fused_attention_overrideable_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor attn_bias, bool[4] grad_input_mask, Tensor out, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, float dropout_p, bool is_causal, Tensor philox_seed, Tensor philox_offset, *, float? scale=None) -> (Tensor grad_query, Tensor grad_key, Tensor grad_value, Tensor grad_attn_bias) */
+  /** aten::_scaled_dot_product_fused_attention_overrideable_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor attn_bias, bool[4] grad_input_mask, Tensor out, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, Tensor philox_seed, Tensor philox_offset, *, float? scale=None) -> (Tensor grad_query, Tensor grad_key, Tensor grad_value, Tensor grad_attn_bias) */
   _scaled_dot_product_fused_attention_overrideable_backward(grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, attn_bias: Tensor, grad_input_mask: Each<boolean>, out: Tensor, logsumexp: Tensor, cum_seq_q: Tensor, cum_seq_k: Tensor, max_q: Int, max_k: Int, dropout_p: number, is_causal: boolean, philox_seed: Tensor, philox_offset: Tensor, options?: O<M, { scale?: number | null }>): R<M, [grad_query: Tensor, grad_key: Tensor, grad_value: Tensor, grad_attn_bias: Tensor]>;
   /** aten::_scaled_grouped_mm(Tensor self, Tensor mat2, Tensor scale_a, Tensor scale_b, Tensor? offs=None, Tensor? bias=None, Tensor? scale_result=None, ScalarType? out_dtype=None, bool use_fast_accum=False) -> Tensor */
   _scaled_grouped_mm(self: Tensor, mat2: Tensor, scale_a: Tensor, scale_b: Tensor, offs?: Tensor | null, bias?: Tensor | null, scale_result?: Tensor | null, out_dtype?: DType | null, use_fast_accum?: boolean, options?: O<M>): R<M, Tensor>;
@@ -1508,15 +1525,15 @@ export interface InternalOps<M extends Face> {
   _segment_reduce_backward(grad: Tensor, output: Tensor, data: Tensor, reduce: string, options: O<M, { lengths?: Tensor | null; offsets?: Tensor | null; axis?: Int; initial?: Scalar | null; out: Tensor }>): R<M, Tensor>;
   /** aten::_shape_as_tensor(Tensor self) -> Tensor */
   _shape_as_tensor(self: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::_slow_conv2d_backward.grad_input(Tensor grad_output, Tensor self, Tensor weight, int[2] kernel_size, int[2] stride, int[2] padding, *, Tensor! grad_input, Tensor! grad_weight, Tensor! grad_bias) -> (Tensor!, Tensor!, Tensor!) */
+  /** aten::_slow_conv2d_backward.grad_input(Tensor grad_output, Tensor self, Tensor weight, SymInt[2] kernel_size, SymInt[2] stride, SymInt[2] padding, *, Tensor! grad_input, Tensor! grad_weight, Tensor! grad_bias) -> (Tensor!, Tensor!, Tensor!) */
   _slow_conv2d_backward(grad_output: Tensor, self: Tensor, weight: Tensor, kernel_size: Each<Int>, stride: Each<Int>, padding: Each<Int>, options: O<M, { grad_input: Tensor; grad_weight: Tensor; grad_bias: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::_slow_conv2d_backward.output_mask(Tensor grad_output, Tensor self, Tensor weight, int[2] kernel_size, int[2] stride, int[2] padding, bool[3] output_mask) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias) */
+  /** aten::_slow_conv2d_backward.output_mask(Tensor grad_output, Tensor self, Tensor weight, SymInt[2] kernel_size, SymInt[2] stride, SymInt[2] padding, bool[3] output_mask) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias) */
   _slow_conv2d_backward(grad_output: Tensor, self: Tensor, weight: Tensor, kernel_size: Each<Int>, stride: Each<Int>, padding: Each<Int>, output_mask: Each<boolean>, options?: O<M>): R<M, [grad_input: Tensor, grad_weight: Tensor, grad_bias: Tensor]>;
-  /** aten::_slow_conv2d_backward.output_mask_out(Tensor grad_output, Tensor self, Tensor weight, int[2] kernel_size, int[2] stride, int[2] padding, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
+  /** aten::_slow_conv2d_backward.output_mask_out(Tensor grad_output, Tensor self, Tensor weight, SymInt[2] kernel_size, SymInt[2] stride, SymInt[2] padding, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   _slow_conv2d_backward(grad_output: Tensor, self: Tensor, weight: Tensor, kernel_size: Each<Int>, stride: Each<Int>, padding: Each<Int>, output_mask: Each<boolean>, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::_slow_conv2d_forward(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias, int[2] stride, int[2] padding) -> Tensor */
+  /** aten::_slow_conv2d_forward(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias, SymInt[2] stride, SymInt[2] padding) -> Tensor */
   _slow_conv2d_forward(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null, stride: Each<Int>, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::_slow_conv2d_forward.output(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias, int[2] stride, int[2] padding, *, Tensor! output) -> Tensor! */
+  /** aten::_slow_conv2d_forward.output(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias, SymInt[2] stride, SymInt[2] padding, *, Tensor! output) -> Tensor! */
   _slow_conv2d_forward(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null, stride: Each<Int>, padding: Each<Int>, options: O<M, { output: Tensor }>): R<M, Tensor>;
   /** aten::_sobol_engine_draw(Tensor quasi, int n, Tensor sobolstate, int dimension, int num_generated, ScalarType? dtype) -> (Tensor, Tensor) */
   _sobol_engine_draw(quasi: Tensor, n: Int, sobolstate: Tensor, dimension: Int, num_generated: Int, dtype: DType | null, options?: O<M>): R<M, [result0: Tensor, result1: Tensor]>;
@@ -1548,19 +1565,19 @@ export interface InternalOps<M extends Face> {
   _sparse_bsc_tensor_unsafe(ccol_indices: Tensor, row_indices: Tensor, values: Tensor, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
   /** aten::_sparse_bsr_tensor_unsafe(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   _sparse_bsr_tensor_unsafe(crow_indices: Tensor, col_indices: Tensor, values: Tensor, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::_sparse_compressed_tensor_unsafe(Tensor compressed_indices, Tensor plain_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::_sparse_compressed_tensor_unsafe(Tensor compressed_indices, Tensor plain_indices, Tensor values, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   _sparse_compressed_tensor_unsafe(compressed_indices: Tensor, plain_indices: Tensor, values: Tensor, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
   /** aten::_sparse_compressed_tensor_with_dims(int nnz, int dense_dim, int[] size, int[] blocksize, ScalarType index_dtype, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor */
   _sparse_compressed_tensor_with_dims(nnz: Int, dense_dim: Int, size: List<Int>, blocksize: List<Int>, index_dtype: DType, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::_sparse_coo_tensor_unsafe(Tensor indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor */
+  /** aten::_sparse_coo_tensor_unsafe(Tensor indices, Tensor values, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor */
   _sparse_coo_tensor_unsafe(indices: Tensor, values: Tensor, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; is_coalesced?: boolean | null }>): R<M, Tensor>;
   /** aten::_sparse_coo_tensor_with_dims(int sparse_dim, int dense_dim, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor */
   _sparse_coo_tensor_with_dims(sparse_dim: Int, dense_dim: Int, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
   /** aten::_sparse_coo_tensor_with_dims.out(int sparse_dim, int dense_dim, int[] size, *, Tensor! out) -> Tensor! */
   _sparse_coo_tensor_with_dims(sparse_dim: Int, dense_dim: Int, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_sparse_coo_tensor_with_dims_and_tensors(int sparse_dim, int dense_dim, int[] size, Tensor indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False, bool? is_coalesced=None) -> Tensor */
+  /** aten::_sparse_coo_tensor_with_dims_and_tensors(int sparse_dim, int dense_dim, SymInt[] size, Tensor indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False, bool? is_coalesced=None) -> Tensor */
   _sparse_coo_tensor_with_dims_and_tensors(sparse_dim: Int, dense_dim: Int, size: List<Int>, indices: Tensor, values: Tensor, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; is_coalesced?: boolean | null }>): R<M, Tensor>;
-  /** aten::_sparse_coo_tensor_with_dims_and_tensors.out(int sparse_dim, int dense_dim, int[] size, Tensor indices, Tensor values, *, bool? is_coalesced=None, Tensor! out) -> Tensor! */
+  /** aten::_sparse_coo_tensor_with_dims_and_tensors.out(int sparse_dim, int dense_dim, SymInt[] size, Tensor indices, Tensor values, *, bool? is_coalesced=None, Tensor! out) -> Tensor! */
   _sparse_coo_tensor_with_dims_and_tensors(sparse_dim: Int, dense_dim: Int, size: List<Int>, indices: Tensor, values: Tensor, options: O<M, { is_coalesced?: boolean | null; out: Tensor }>): R<M, Tensor>;
   /** aten::_sparse_csc_tensor_unsafe(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   _sparse_csc_tensor_unsafe(ccol_indices: Tensor, row_indices: Tensor, values: Tensor, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
@@ -1841,92 +1858,92 @@ export interface InternalOps<M extends Face> {
   _unsafe_masked_index(self: Tensor, mask: Tensor, indices: List<Tensor | null>, fill: Scalar, options?: O<M>): R<M, Tensor>;
   /** aten::_unsafe_masked_index_put_accumulate(Tensor self, Tensor mask, Tensor?[] indices, Tensor values) -> Tensor */
   _unsafe_masked_index_put_accumulate(self: Tensor, mask: Tensor, indices: List<Tensor | null>, values: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::_unsafe_view(Tensor self, int[] size) -> Tensor */
+  /** aten::_unsafe_view(Tensor self, SymInt[] size) -> Tensor */
   _unsafe_view(self: Tensor, size: List<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::_unsafe_view.out(Tensor self, int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::_unsafe_view.out(Tensor self, SymInt[] size, *, Tensor! out) -> Tensor! */
   _unsafe_view(self: Tensor, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_bicubic2d_aa(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::_upsample_bicubic2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
   _upsample_bicubic2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_bicubic2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_bicubic2d_aa.out(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
+  /** aten::_upsample_bicubic2d_aa.out(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
   _upsample_bicubic2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   _upsample_bicubic2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_bicubic2d_aa.vec(Tensor input, int[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
+  /** aten::_upsample_bicubic2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
   _upsample_bicubic2d_aa(input: Tensor, output_size: List<Int> | null, align_corners: boolean, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::_upsample_bicubic2d_aa_backward(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::_upsample_bicubic2d_aa_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
   _upsample_bicubic2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_bicubic2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_bicubic2d_aa_backward.grad_input(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::_upsample_bicubic2d_aa_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
   _upsample_bicubic2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   _upsample_bicubic2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_bilinear2d_aa(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::_upsample_bilinear2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
   _upsample_bilinear2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_bilinear2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_bilinear2d_aa.out(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
+  /** aten::_upsample_bilinear2d_aa.out(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
   _upsample_bilinear2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   _upsample_bilinear2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_bilinear2d_aa.vec(Tensor input, int[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
+  /** aten::_upsample_bilinear2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
   _upsample_bilinear2d_aa(input: Tensor, output_size: List<Int> | null, align_corners: boolean, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::_upsample_bilinear2d_aa_backward(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::_upsample_bilinear2d_aa_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
   _upsample_bilinear2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_bilinear2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_bilinear2d_aa_backward.grad_input(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::_upsample_bilinear2d_aa_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
   _upsample_bilinear2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   _upsample_bilinear2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_lanczos2d_aa(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::_upsample_lanczos2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
   _upsample_lanczos2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_lanczos2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_lanczos2d_aa.out(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
+  /** aten::_upsample_lanczos2d_aa.out(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
   _upsample_lanczos2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   _upsample_lanczos2d_aa(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_lanczos2d_aa.vec(Tensor input, int[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
+  /** aten::_upsample_lanczos2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
   _upsample_lanczos2d_aa(input: Tensor, output_size: List<Int> | null, align_corners: boolean, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::_upsample_lanczos2d_aa_backward(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::_upsample_lanczos2d_aa_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
   _upsample_lanczos2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_lanczos2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_lanczos2d_aa_backward.grad_input(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::_upsample_lanczos2d_aa_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
   _upsample_lanczos2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   _upsample_lanczos2d_aa_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact1d(Tensor self, int[1] output_size, float? scales=None) -> Tensor */
+  /** aten::_upsample_nearest_exact1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor */
   _upsample_nearest_exact1d(self: Tensor, output_size: Each<Int>, scales?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_nearest_exact1d(self: Tensor, output_size: Each<Int>, options: O<M, { scales?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact1d.out(Tensor self, int[1] output_size, float? scales=None, *, Tensor! out) -> Tensor! */
+  /** aten::_upsample_nearest_exact1d.out(Tensor self, SymInt[1] output_size, float? scales=None, *, Tensor! out) -> Tensor! */
   _upsample_nearest_exact1d(self: Tensor, output_size: Each<Int>, scales: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   _upsample_nearest_exact1d(self: Tensor, output_size: Each<Int>, options: O<M, { scales?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact1d.vec(Tensor input, int[]? output_size, float[]? scale_factors) -> Tensor */
+  /** aten::_upsample_nearest_exact1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor */
   _upsample_nearest_exact1d(input: Tensor, output_size: List<Int> | null, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact1d_backward(Tensor grad_output, int[1] output_size, int[3] input_size, float? scales=None) -> Tensor */
+  /** aten::_upsample_nearest_exact1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None) -> Tensor */
   _upsample_nearest_exact1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_nearest_exact1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact1d_backward.grad_input(Tensor grad_output, int[1] output_size, int[3] input_size, float? scales=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::_upsample_nearest_exact1d_backward.grad_input(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None, *, Tensor! grad_input) -> Tensor! */
   _upsample_nearest_exact1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   _upsample_nearest_exact1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact2d(Tensor self, int[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::_upsample_nearest_exact2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor */
   _upsample_nearest_exact2d(self: Tensor, output_size: Each<Int>, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_nearest_exact2d(self: Tensor, output_size: Each<Int>, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact2d.out(Tensor self, int[2] output_size, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
+  /** aten::_upsample_nearest_exact2d.out(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
   _upsample_nearest_exact2d(self: Tensor, output_size: Each<Int>, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   _upsample_nearest_exact2d(self: Tensor, output_size: Each<Int>, options: O<M, { scales_h?: number | null; scales_w?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact2d.vec(Tensor input, int[]? output_size, float[]? scale_factors) -> Tensor */
+  /** aten::_upsample_nearest_exact2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor */
   _upsample_nearest_exact2d(input: Tensor, output_size: List<Int> | null, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact2d_backward(Tensor grad_output, int[2] output_size, int[4] input_size, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::_upsample_nearest_exact2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None) -> Tensor */
   _upsample_nearest_exact2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_nearest_exact2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact2d_backward.grad_input(Tensor grad_output, int[2] output_size, int[4] input_size, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::_upsample_nearest_exact2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
   _upsample_nearest_exact2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   _upsample_nearest_exact2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales_h?: number | null; scales_w?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact3d(Tensor self, int[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::_upsample_nearest_exact3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
   _upsample_nearest_exact3d(self: Tensor, output_size: Each<Int>, scales_d?: number | null, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_nearest_exact3d(self: Tensor, output_size: Each<Int>, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact3d.out(Tensor self, int[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
+  /** aten::_upsample_nearest_exact3d.out(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
   _upsample_nearest_exact3d(self: Tensor, output_size: Each<Int>, scales_d: number | null | undefined, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   _upsample_nearest_exact3d(self: Tensor, output_size: Each<Int>, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact3d.vec(Tensor input, int[]? output_size, float[]? scale_factors) -> Tensor */
+  /** aten::_upsample_nearest_exact3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor */
   _upsample_nearest_exact3d(input: Tensor, output_size: List<Int> | null, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact3d_backward(Tensor grad_output, int[3] output_size, int[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::_upsample_nearest_exact3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
   _upsample_nearest_exact3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales_d?: number | null, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   _upsample_nearest_exact3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::_upsample_nearest_exact3d_backward.grad_input(Tensor grad_output, int[3] output_size, int[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::_upsample_nearest_exact3d_backward.grad_input(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
   _upsample_nearest_exact3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales_d: number | null | undefined, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   _upsample_nearest_exact3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null; grad_input: Tensor }>): R<M, Tensor>;
   /** aten::_use_cudnn_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank) -> bool */
@@ -2026,13 +2043,13 @@ export interface AtenOps<M extends Face> {
   adaptive_avg_pool1d(self: Tensor, output_size: Each<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::adaptive_avg_pool1d.out(Tensor self, int[1] output_size, *, Tensor! out) -> Tensor! */
   adaptive_avg_pool1d(self: Tensor, output_size: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor */
+  /** aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor */
   adaptive_avg_pool2d(self: Tensor, output_size: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::adaptive_avg_pool2d.out(Tensor self, int[2] output_size, *, Tensor! out) -> Tensor! */
+  /** aten::adaptive_avg_pool2d.out(Tensor self, SymInt[2] output_size, *, Tensor! out) -> Tensor! */
   adaptive_avg_pool2d(self: Tensor, output_size: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor */
+  /** aten::adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor */
   adaptive_avg_pool3d(self: Tensor, output_size: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::adaptive_avg_pool3d.out(Tensor self, int[3] output_size, *, Tensor! out) -> Tensor! */
+  /** aten::adaptive_avg_pool3d.out(Tensor self, SymInt[3] output_size, *, Tensor! out) -> Tensor! */
   adaptive_avg_pool3d(self: Tensor, output_size: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::adaptive_avg_pool3d_backward.grad_input(Tensor grad_output, Tensor self, *, Tensor! grad_input) -> Tensor! */
   adaptive_avg_pool3d_backward(grad_output: Tensor, self: Tensor, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
@@ -2111,11 +2128,11 @@ export interface AtenOps<M extends Face> {
   addr_(self: Tensor, vec1: Tensor, vec2: Tensor, options?: O<M, { beta?: Scalar; alpha?: Scalar }>): R<M, Tensor>;
   /** aten::adjoint(Tensor self) -> Tensor */
   adjoint(self: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor */
+  /** aten::affine_grid_generator(Tensor theta, SymInt[] size, bool align_corners) -> Tensor */
   affine_grid_generator(theta: Tensor, size: List<Int>, align_corners: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::affine_grid_generator.out(Tensor theta, int[] size, bool align_corners, *, Tensor! out) -> Tensor! */
+  /** aten::affine_grid_generator.out(Tensor theta, SymInt[] size, bool align_corners, *, Tensor! out) -> Tensor! */
   affine_grid_generator(theta: Tensor, size: List<Int>, align_corners: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::affine_grid_generator_backward(Tensor grad, int[] size, bool align_corners) -> Tensor */
+  /** aten::affine_grid_generator_backward(Tensor grad, SymInt[] size, bool align_corners) -> Tensor */
   affine_grid_generator_backward(grad: Tensor, size: List<Int>, align_corners: boolean, options?: O<M>): R<M, Tensor>;
   /** aten::alias(Tensor self) -> Tensor */
   alias(self: Tensor, options?: O<M>): R<M, Tensor>;
@@ -2257,22 +2274,22 @@ export interface AtenOps<M extends Face> {
   argsort(self: Tensor, options: O<M, { stable: boolean; dim?: Int; descending?: boolean; out: Tensor }>): R<M, Tensor>;
   /** aten::argwhere(Tensor self) -> Tensor */
   argwhere(self: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::as_strided(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor */
+  /** aten::as_strided(Tensor self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor */
   as_strided(self: Tensor, size: List<Int>, stride: List<Int>, storage_offset?: Int | null, options?: O<M>): R<M, Tensor>;
   as_strided(self: Tensor, size: List<Int>, stride: List<Int>, options: O<M, { storage_offset?: Int | null }>): R<M, Tensor>;
-  /** aten::as_strided_(Tensor! self, int[] size, int[] stride, int? storage_offset=None) -> Tensor! */
+  /** aten::as_strided_(Tensor! self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor! */
   as_strided_(self: Tensor, size: List<Int>, stride: List<Int>, storage_offset?: Int | null, options?: O<M>): R<M, Tensor>;
   as_strided_(self: Tensor, size: List<Int>, stride: List<Int>, options: O<M, { storage_offset?: Int | null }>): R<M, Tensor>;
-  /** aten::as_strided_copy(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor */
+  /** aten::as_strided_copy(Tensor self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor */
   as_strided_copy(self: Tensor, size: List<Int>, stride: List<Int>, storage_offset?: Int | null, options?: O<M>): R<M, Tensor>;
   as_strided_copy(self: Tensor, size: List<Int>, stride: List<Int>, options: O<M, { storage_offset?: Int | null }>): R<M, Tensor>;
-  /** aten::as_strided_copy.out(Tensor self, int[] size, int[] stride, int? storage_offset=None, *, Tensor! out) -> Tensor! */
+  /** aten::as_strided_copy.out(Tensor self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None, *, Tensor! out) -> Tensor! */
   as_strided_copy(self: Tensor, size: List<Int>, stride: List<Int>, storage_offset: Int | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   as_strided_copy(self: Tensor, size: List<Int>, stride: List<Int>, options: O<M, { storage_offset?: Int | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor */
+  /** aten::as_strided_scatter(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor */
   as_strided_scatter(self: Tensor, src: Tensor, size: List<Int>, stride: List<Int>, storage_offset?: Int | null, options?: O<M>): R<M, Tensor>;
   as_strided_scatter(self: Tensor, src: Tensor, size: List<Int>, stride: List<Int>, options: O<M, { storage_offset?: Int | null }>): R<M, Tensor>;
-  /** aten::as_strided_scatter.out(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None, *, Tensor! out) -> Tensor! */
+  /** aten::as_strided_scatter.out(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None, *, Tensor! out) -> Tensor! */
   as_strided_scatter(self: Tensor, src: Tensor, size: List<Int>, stride: List<Int>, storage_offset: Int | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   as_strided_scatter(self: Tensor, src: Tensor, size: List<Int>, stride: List<Int>, options: O<M, { storage_offset?: Int | null; out: Tensor }>): R<M, Tensor>;
   /** aten::asin(Tensor self) -> Tensor */
@@ -2432,10 +2449,10 @@ export interface AtenOps<M extends Face> {
   /** aten::binary_cross_entropy_with_logits.out(Tensor self, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1, *, Tensor! out) -> Tensor! */
   binary_cross_entropy_with_logits(self: Tensor, target: Tensor, weight: Tensor | null | undefined, pos_weight: Tensor | null | undefined, reduction: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   binary_cross_entropy_with_logits(self: Tensor, target: Tensor, options: O<M, { weight?: Tensor | null; pos_weight?: Tensor | null; reduction?: Int; out: Tensor }>): R<M, Tensor>;
-  /** aten::bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor */
+  /** aten::bincount(Tensor self, Tensor? weights=None, SymInt minlength=0) -> Tensor */
   bincount(self: Tensor, weights?: Tensor | null, minlength?: Int, options?: O<M>): R<M, Tensor>;
   bincount(self: Tensor, options: O<M, { weights?: Tensor | null; minlength?: Int }>): R<M, Tensor>;
-  /** aten::bincount.out(Tensor self, Tensor? weights=None, int minlength=0, *, Tensor! out) -> Tensor! */
+  /** aten::bincount.out(Tensor self, Tensor? weights=None, SymInt minlength=0, *, Tensor! out) -> Tensor! */
   bincount(self: Tensor, weights: Tensor | null | undefined, minlength: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   bincount(self: Tensor, options: O<M, { weights?: Tensor | null; minlength?: Int; out: Tensor }>): R<M, Tensor>;
   /** aten::binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor */
@@ -2550,7 +2567,7 @@ export interface AtenOps<M extends Face> {
   bmm(self: Tensor, mat2: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::broadcast_tensors(Tensor[] tensors) -> Tensor[] */
   broadcast_tensors(tensors: List<Tensor>, options?: O<M>): R<M, Tensor[]>;
-  /** aten::broadcast_to(Tensor self, int[] size) -> Tensor */
+  /** aten::broadcast_to(Tensor self, SymInt[] size) -> Tensor */
   broadcast_to(self: Tensor, size: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor */
   bucketize(self: Scalar, boundaries: Tensor, options?: O<M, { out_int32?: boolean; right?: boolean }>): R<M, Tensor>;
@@ -2606,9 +2623,9 @@ export interface AtenOps<M extends Face> {
   chain_matmul(matrices: List<Tensor>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::chalf(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor */
   chalf(self: Tensor, options?: O<M, { memory_format?: MemoryFormat | null }>): R<M, Tensor>;
-  /** aten::channel_shuffle(Tensor self, int groups) -> Tensor */
+  /** aten::channel_shuffle(Tensor self, SymInt groups) -> Tensor */
   channel_shuffle(self: Tensor, groups: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::channel_shuffle.out(Tensor self, int groups, *, Tensor! out) -> Tensor! */
+  /** aten::channel_shuffle.out(Tensor self, SymInt groups, *, Tensor! out) -> Tensor! */
   channel_shuffle(self: Tensor, groups: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::cholesky(Tensor self, bool upper=False) -> Tensor */
   cholesky(self: Tensor, upper?: boolean, options?: O<M>): R<M, Tensor>;
@@ -2699,9 +2716,9 @@ export interface AtenOps<M extends Face> {
   clone(self: Tensor, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
   /** aten::coalesce(Tensor self) -> Tensor */
   coalesce(self: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::col2im(Tensor self, int[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor */
+  /** aten::col2im(Tensor self, SymInt[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor */
   col2im(self: Tensor, output_size: Each<Int>, kernel_size: Each<Int>, dilation: Each<Int>, padding: Each<Int>, stride: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::col2im.out(Tensor self, int[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride, *, Tensor! out) -> Tensor! */
+  /** aten::col2im.out(Tensor self, SymInt[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride, *, Tensor! out) -> Tensor! */
   col2im(self: Tensor, output_size: Each<Int>, kernel_size: Each<Int>, dilation: Each<Int>, padding: Each<Int>, stride: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::col_indices(Tensor self) -> Tensor */
   col_indices(self: Tensor, options?: O<M>): R<M, Tensor>;
@@ -2740,35 +2757,35 @@ export interface AtenOps<M extends Face> {
   conj_physical(self: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::conj_physical_(Tensor! self) -> Tensor! */
   conj_physical_(self: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor */
+  /** aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor */
   constant_pad_nd(self: Tensor, pad: List<Int>, value?: Scalar, options?: O<M>): R<M, Tensor>;
   constant_pad_nd(self: Tensor, pad: List<Int>, options: O<M, { value?: Scalar }>): R<M, Tensor>;
-  /** aten::constant_pad_nd.out(Tensor self, int[] pad, Scalar value=0, *, Tensor! out) -> Tensor! */
+  /** aten::constant_pad_nd.out(Tensor self, SymInt[] pad, Scalar value=0, *, Tensor! out) -> Tensor! */
   constant_pad_nd(self: Tensor, pad: List<Int>, value: Scalar | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   constant_pad_nd(self: Tensor, pad: List<Int>, options: O<M, { value?: Scalar; out: Tensor }>): R<M, Tensor>;
   /** aten::contiguous(Tensor self, *, MemoryFormat memory_format=0) -> Tensor */
   contiguous(self: Tensor, options?: O<M, { memory_format?: MemoryFormat }>): R<M, Tensor>;
-  /** aten::conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=[1], int[1] padding=[0], int[1] dilation=[1], int groups=1) -> Tensor */
+  /** aten::conv1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], SymInt[1] dilation=[1], SymInt groups=1) -> Tensor */
   conv1d(input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, dilation?: Each<Int>, groups?: Int, options?: O<M>): R<M, Tensor>;
   conv1d(input: Tensor, weight: Tensor, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; dilation?: Each<Int>; groups?: Int }>): R<M, Tensor>;
-  /** aten::conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=[1], str padding="valid", int[1] dilation=[1], int groups=1) -> Tensor */
+  /** aten::conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], str padding="valid", SymInt[1] dilation=[1], SymInt groups=1) -> Tensor */
   conv1d(input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: Each<Int>, padding?: string, dilation?: Each<Int>, groups?: Int, options?: O<M>): R<M, Tensor>;
   conv1d(input: Tensor, weight: Tensor, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: string; dilation?: Each<Int>; groups?: Int }>): R<M, Tensor>;
-  /** aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=[1, 1], int[2] padding=[0, 0], int[2] dilation=[1, 1], int groups=1) -> Tensor */
+  /** aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor */
   conv2d(input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, dilation?: Each<Int>, groups?: Int, options?: O<M>): R<M, Tensor>;
   conv2d(input: Tensor, weight: Tensor, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; dilation?: Each<Int>; groups?: Int }>): R<M, Tensor>;
-  /** aten::conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=[1, 1], str padding="valid", int[2] dilation=[1, 1], int groups=1) -> Tensor */
+  /** aten::conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], str padding="valid", SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor */
   conv2d(input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: Each<Int>, padding?: string, dilation?: Each<Int>, groups?: Int, options?: O<M>): R<M, Tensor>;
   conv2d(input: Tensor, weight: Tensor, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: string; dilation?: Each<Int>; groups?: Int }>): R<M, Tensor>;
-  /** aten::conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=[1, 1, 1], int[3] padding=[0, 0, 0], int[3] dilation=[1, 1, 1], int groups=1) -> Tensor */
+  /** aten::conv3d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor */
   conv3d(input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, dilation?: Each<Int>, groups?: Int, options?: O<M>): R<M, Tensor>;
   conv3d(input: Tensor, weight: Tensor, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; dilation?: Each<Int>; groups?: Int }>): R<M, Tensor>;
-  /** aten::conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=[1, 1, 1], str padding="valid", int[3] dilation=[1, 1, 1], int groups=1) -> Tensor */
+  /** aten::conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], str padding="valid", SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor */
   conv3d(input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: Each<Int>, padding?: string, dilation?: Each<Int>, groups?: Int, options?: O<M>): R<M, Tensor>;
   conv3d(input: Tensor, weight: Tensor, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: string; dilation?: Each<Int>; groups?: Int }>): R<M, Tensor>;
-  /** aten::conv_depthwise3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding, int[3] dilation) -> Tensor */
+  /** aten::conv_depthwise3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding, SymInt[3] dilation) -> Tensor */
   conv_depthwise3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null, stride: Each<Int>, padding: Each<Int>, dilation: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::conv_depthwise3d.out(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding, int[3] dilation, *, Tensor! out) -> Tensor! */
+  /** aten::conv_depthwise3d.out(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding, SymInt[3] dilation, *, Tensor! out) -> Tensor! */
   conv_depthwise3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null, stride: Each<Int>, padding: Each<Int>, dilation: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor */
   conv_tbc(self: Tensor, weight: Tensor, bias: Tensor, pad?: Int, options?: O<M>): R<M, Tensor>;
@@ -2778,30 +2795,30 @@ export interface AtenOps<M extends Face> {
   conv_tbc(self: Tensor, weight: Tensor, bias: Tensor, options: O<M, { pad?: Int; out: Tensor }>): R<M, Tensor>;
   /** aten::conv_tbc_backward(Tensor self, Tensor input, Tensor weight, Tensor bias, int pad) -> (Tensor, Tensor, Tensor) */
   conv_tbc_backward(self: Tensor, input: Tensor, weight: Tensor, bias: Tensor, pad: Int, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=[1], int[1] padding=[0], int[1] output_padding=[0], int groups=1, int[1] dilation=[1]) -> Tensor */
+  /** aten::conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], SymInt[1] output_padding=[0], SymInt groups=1, SymInt[1] dilation=[1]) -> Tensor */
   conv_transpose1d(input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, output_padding?: Each<Int>, groups?: Int, dilation?: Each<Int>, options?: O<M>): R<M, Tensor>;
   conv_transpose1d(input: Tensor, weight: Tensor, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; output_padding?: Each<Int>; groups?: Int; dilation?: Each<Int> }>): R<M, Tensor>;
-  /** aten::conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=[1, 1], int[2] padding=[0, 0], int[2] output_padding=[0, 0], int groups=1, int[2] dilation=[1, 1]) -> Tensor */
+  /** aten::conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt groups=1, SymInt[2] dilation=[1, 1]) -> Tensor */
   conv_transpose2d(input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, output_padding?: Each<Int>, groups?: Int, dilation?: Each<Int>, options?: O<M>): R<M, Tensor>;
   conv_transpose2d(input: Tensor, weight: Tensor, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; output_padding?: Each<Int>; groups?: Int; dilation?: Each<Int> }>): R<M, Tensor>;
-  /** aten::conv_transpose3d.input(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=[1, 1, 1], int[3] padding=[0, 0, 0], int[3] output_padding=[0, 0, 0], int groups=1, int[3] dilation=[1, 1, 1]) -> Tensor */
+  /** aten::conv_transpose3d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt groups=1, SymInt[3] dilation=[1, 1, 1]) -> Tensor */
   conv_transpose3d(input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, output_padding?: Each<Int>, groups?: Int, dilation?: Each<Int>, options?: O<M>): R<M, Tensor>;
   conv_transpose3d(input: Tensor, weight: Tensor, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; output_padding?: Each<Int>; groups?: Int; dilation?: Each<Int> }>): R<M, Tensor>;
-  /** aten::convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups) -> Tensor */
+  /** aten::convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups) -> Tensor */
   convolution(input: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::convolution.out(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, *, Tensor! out) -> Tensor! */
+  /** aten::convolution.out(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, *, Tensor! out) -> Tensor! */
   convolution(input: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor) */
+  /** aten::convolution_backward(Tensor grad_output, Tensor input, Tensor weight, SymInt[]? bias_sizes, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor) */
   convolution_backward(grad_output: Tensor, input: Tensor, weight: Tensor, bias_sizes: List<Int> | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, output_mask: Each<boolean>, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::convolution_backward.out(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
+  /** aten::convolution_backward.out(Tensor grad_output, Tensor input, Tensor weight, SymInt[]? bias_sizes, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   convolution_backward(grad_output: Tensor, input: Tensor, weight: Tensor, bias_sizes: List<Int> | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, output_mask: Each<boolean>, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::convolution_backward_overrideable(Tensor grad_output, Tensor input, Tensor weight, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool[3] output_mask) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias) */
+  /** aten::convolution_backward_overrideable(Tensor grad_output, Tensor input, Tensor weight, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias) */
   convolution_backward_overrideable(grad_output: Tensor, input: Tensor, weight: Tensor, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, output_mask: Each<boolean>, options?: O<M>): R<M, [grad_input: Tensor, grad_weight: Tensor, grad_bias: Tensor]>;
-  /** aten::convolution_backward_overrideable.out(Tensor grad_output, Tensor input, Tensor weight, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
+  /** aten::convolution_backward_overrideable.out(Tensor grad_output, Tensor input, Tensor weight, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   convolution_backward_overrideable(grad_output: Tensor, input: Tensor, weight: Tensor, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, output_mask: Each<boolean>, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::convolution_overrideable(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups) -> Tensor */
+  /** aten::convolution_overrideable(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups) -> Tensor */
   convolution_overrideable(input: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::convolution_overrideable.out(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, *, Tensor! out) -> Tensor! */
+  /** aten::convolution_overrideable.out(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, *, Tensor! out) -> Tensor! */
   convolution_overrideable(input: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, transposed: boolean, output_padding: List<Int>, groups: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor */
   copy(self: Tensor, src: Tensor, non_blocking?: boolean, options?: O<M>): R<M, Tensor>;
@@ -2871,7 +2888,7 @@ export interface AtenOps<M extends Face> {
   /** aten::cross.out(Tensor self, Tensor other, int? dim=None, *, Tensor! out) -> Tensor! */
   cross(self: Tensor, other: Tensor, dim: Int | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   cross(self: Tensor, other: Tensor, options: O<M, { dim?: Int | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, float label_smoothing=0) -> Tensor */
+  /** aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100, float label_smoothing=0) -> Tensor */
   cross_entropy_loss(self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: Int, ignore_index?: Int, label_smoothing?: number, options?: O<M>): R<M, Tensor>;
   cross_entropy_loss(self: Tensor, target: Tensor, options: O<M, { weight?: Tensor | null; reduction?: Int; ignore_index?: Int; label_smoothing?: number }>): R<M, Tensor>;
   /** aten::crow_indices(Tensor self) -> Tensor */
@@ -2902,21 +2919,21 @@ export interface AtenOps<M extends Face> {
   cudnn_batch_norm_backward(input: Tensor, grad_output: Tensor, weight: Tensor, running_mean: Tensor | null, running_var: Tensor | null, save_mean: Tensor | null, save_var: Tensor | null, epsilon: number, reserveSpace: Tensor, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
   /** aten::cudnn_batch_norm_backward.out(Tensor input, Tensor grad_output, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, float epsilon, Tensor reserveSpace, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   cudnn_batch_norm_backward(input: Tensor, grad_output: Tensor, weight: Tensor, running_mean: Tensor | null, running_var: Tensor | null, save_mean: Tensor | null, save_var: Tensor | null, epsilon: number, reserveSpace: Tensor, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::cudnn_convolution(Tensor self, Tensor weight, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor */
+  /** aten::cudnn_convolution(Tensor self, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor */
   cudnn_convolution(self: Tensor, weight: Tensor, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, allow_tf32: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::cudnn_convolution.out(Tensor self, Tensor weight, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, bool allow_tf32, *, Tensor! out) -> Tensor! */
+  /** aten::cudnn_convolution.out(Tensor self, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32, *, Tensor! out) -> Tensor! */
   cudnn_convolution(self: Tensor, weight: Tensor, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, allow_tf32: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::cudnn_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor */
+  /** aten::cudnn_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor */
   cudnn_convolution_add_relu(self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, groups: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::cudnn_convolution_add_relu.out(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups, *, Tensor! out) -> Tensor! */
+  /** aten::cudnn_convolution_add_relu.out(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups, *, Tensor! out) -> Tensor! */
   cudnn_convolution_add_relu(self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, groups: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::cudnn_convolution_relu(Tensor self, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor */
+  /** aten::cudnn_convolution_relu(Tensor self, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor */
   cudnn_convolution_relu(self: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, groups: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::cudnn_convolution_relu.out(Tensor self, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups, *, Tensor! out) -> Tensor! */
+  /** aten::cudnn_convolution_relu.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups, *, Tensor! out) -> Tensor! */
   cudnn_convolution_relu(self: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, groups: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::cudnn_convolution_transpose(Tensor self, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor */
+  /** aten::cudnn_convolution_transpose(Tensor self, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor */
   cudnn_convolution_transpose(self: Tensor, weight: Tensor, padding: List<Int>, output_padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, allow_tf32: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::cudnn_convolution_transpose.out(Tensor self, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, bool allow_tf32, *, Tensor! out) -> Tensor! */
+  /** aten::cudnn_convolution_transpose.out(Tensor self, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32, *, Tensor! out) -> Tensor! */
   cudnn_convolution_transpose(self: Tensor, weight: Tensor, padding: List<Int>, output_padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, allow_tf32: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::cudnn_grid_sampler(Tensor self, Tensor grid) -> Tensor output */
   cudnn_grid_sampler(self: Tensor, grid: Tensor, options?: O<M>): R<M, Tensor>;
@@ -3002,9 +3019,9 @@ export interface AtenOps<M extends Face> {
   /** aten::diagonal(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor */
   diagonal(self: Tensor, offset?: Int, dim1?: Int, dim2?: Int, options?: O<M>): R<M, Tensor>;
   diagonal(self: Tensor, options: O<M, { offset?: Int; dim1?: Int; dim2?: Int }>): R<M, Tensor>;
-  /** aten::diagonal_backward(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2) -> Tensor */
+  /** aten::diagonal_backward(Tensor grad_output, SymInt[] input_sizes, int offset, int dim1, int dim2) -> Tensor */
   diagonal_backward(grad_output: Tensor, input_sizes: List<Int>, offset: Int, dim1: Int, dim2: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::diagonal_backward.out(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2, *, Tensor! out) -> Tensor! */
+  /** aten::diagonal_backward.out(Tensor grad_output, SymInt[] input_sizes, int offset, int dim1, int dim2, *, Tensor! out) -> Tensor! */
   diagonal_backward(grad_output: Tensor, input_sizes: List<Int>, offset: Int, dim1: Int, dim2: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor */
   diagonal_copy(self: Tensor, offset?: Int, dim1?: Int, dim2?: Int, options?: O<M>): R<M, Tensor>;
@@ -3111,22 +3128,22 @@ export interface AtenOps<M extends Face> {
   elu_backward(grad_output: Tensor, alpha: Scalar, scale: Scalar, input_scale: Scalar, is_result: boolean, self_or_result: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::elu_backward.grad_input(Tensor grad_output, Scalar alpha, Scalar scale, Scalar input_scale, bool is_result, Tensor self_or_result, *, Tensor! grad_input) -> Tensor! */
   elu_backward(grad_output: Tensor, alpha: Scalar, scale: Scalar, input_scale: Scalar, is_result: boolean, self_or_result: Tensor, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor */
+  /** aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor */
   embedding(weight: Tensor, indices: Tensor, padding_idx?: Int, scale_grad_by_freq?: boolean, sparse?: boolean, options?: O<M>): R<M, Tensor>;
   embedding(weight: Tensor, indices: Tensor, options: O<M, { padding_idx?: Int; scale_grad_by_freq?: boolean; sparse?: boolean }>): R<M, Tensor>;
-  /** aten::embedding.out(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False, *, Tensor! out) -> Tensor! */
+  /** aten::embedding.out(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False, *, Tensor! out) -> Tensor! */
   embedding(weight: Tensor, indices: Tensor, padding_idx: Int | undefined, scale_grad_by_freq: boolean | undefined, sparse: boolean | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   embedding(weight: Tensor, indices: Tensor, options: O<M, { padding_idx?: Int; scale_grad_by_freq?: boolean; sparse?: boolean; out: Tensor }>): R<M, Tensor>;
-  /** aten::embedding_backward(Tensor grad, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq, bool sparse) -> Tensor */
+  /** aten::embedding_backward(Tensor grad, Tensor indices, SymInt num_weights, SymInt padding_idx, bool scale_grad_by_freq, bool sparse) -> Tensor */
   embedding_backward(grad: Tensor, indices: Tensor, num_weights: Int, padding_idx: Int, scale_grad_by_freq: boolean, sparse: boolean, options?: O<M>): R<M, Tensor>;
   /** aten::embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, Tensor, Tensor) */
   embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq?: boolean, mode?: Int, sparse?: boolean, per_sample_weights?: Tensor | null, include_last_offset?: boolean, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor]>;
   embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, options: O<M, { scale_grad_by_freq?: boolean; mode?: Int; sparse?: boolean; per_sample_weights?: Tensor | null; include_last_offset?: boolean }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor]>;
   /** aten::embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, Tensor, Tensor) */
   embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: boolean, mode: Int, sparse: boolean, per_sample_weights: Tensor | null, include_last_offset: boolean, padding_idx: Int | null, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor]>;
-  /** aten::embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq) -> Tensor */
+  /** aten::embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt padding_idx, bool scale_grad_by_freq) -> Tensor */
   embedding_dense_backward(grad_output: Tensor, indices: Tensor, num_weights: Int, padding_idx: Int, scale_grad_by_freq: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::embedding_dense_backward.out(Tensor grad_output, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq, *, Tensor! out) -> Tensor! */
+  /** aten::embedding_dense_backward.out(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt padding_idx, bool scale_grad_by_freq, *, Tensor! out) -> Tensor! */
   embedding_dense_backward(grad_output: Tensor, indices: Tensor, num_weights: Int, padding_idx: Int, scale_grad_by_freq: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::embedding_renorm(Tensor self, Tensor indices, float max_norm, float norm_type) -> Tensor */
   embedding_renorm(self: Tensor, indices: Tensor, max_norm: number, norm_type: number, options?: O<M>): R<M, Tensor>;
@@ -3136,25 +3153,25 @@ export interface AtenOps<M extends Face> {
   embedding_renorm_(self: Tensor, indices: Tensor, max_norm: number, norm_type: number, options?: O<M>): R<M, Tensor>;
   /** aten::embedding_sparse_backward(Tensor grad, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq) -> Tensor */
   embedding_sparse_backward(grad: Tensor, indices: Tensor, num_weights: Int, padding_idx: Int, scale_grad_by_freq: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::empty.memory_format(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
+  /** aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   empty(size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
-  /** aten::empty.out(int[] size, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
+  /** aten::empty.out(SymInt[] size, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
   empty(size: List<Int>, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
   /** aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   empty_like(self: Tensor, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
   /** aten::empty_like.out(Tensor self, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
   empty_like(self: Tensor, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::empty_permuted(int[] size, int[] physical_layout, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::empty_permuted(SymInt[] size, int[] physical_layout, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   empty_permuted(size: List<Int>, physical_layout: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::empty_permuted.out(int[] size, int[] physical_layout, *, Tensor! out) -> Tensor! */
+  /** aten::empty_permuted.out(SymInt[] size, int[] physical_layout, *, Tensor! out) -> Tensor! */
   empty_permuted(size: List<Int>, physical_layout: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::empty_quantized(int[] size, Tensor qtensor, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   empty_quantized(size: List<Int>, qtensor: Tensor, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
   /** aten::empty_quantized.out(int[] size, Tensor qtensor, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
   empty_quantized(size: List<Int>, qtensor: Tensor, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::empty_strided(int[] size, int[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   empty_strided(size: List<Int>, stride: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::empty_strided.out(int[] size, int[] stride, *, Tensor! out) -> Tensor! */
+  /** aten::empty_strided.out(SymInt[] size, SymInt[] stride, *, Tensor! out) -> Tensor! */
   empty_strided(size: List<Int>, stride: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::eq.Scalar(Tensor self, Scalar other) -> Tensor */
   eq(self: Tensor, other: Scalar, options?: O<M>): R<M, Tensor>;
@@ -3200,13 +3217,13 @@ export interface AtenOps<M extends Face> {
   exp2_(self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::exp_(Tensor! self) -> Tensor! */
   exp_(self: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::expand(Tensor self, int[] size, *, bool implicit=False) -> Tensor */
+  /** aten::expand(Tensor self, SymInt[] size, *, bool implicit=False) -> Tensor */
   expand(self: Tensor, size: List<Int>, options?: O<M, { implicit?: boolean }>): R<M, Tensor>;
   /** aten::expand_as(Tensor self, Tensor other) -> Tensor */
   expand_as(self: Tensor, other: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::expand_copy(Tensor self, int[] size, *, bool implicit=False) -> Tensor */
+  /** aten::expand_copy(Tensor self, SymInt[] size, *, bool implicit=False) -> Tensor */
   expand_copy(self: Tensor, size: List<Int>, options?: O<M, { implicit?: boolean }>): R<M, Tensor>;
-  /** aten::expand_copy.out(Tensor self, int[] size, *, bool implicit=False, Tensor! out) -> Tensor! */
+  /** aten::expand_copy.out(Tensor self, SymInt[] size, *, bool implicit=False, Tensor! out) -> Tensor! */
   expand_copy(self: Tensor, size: List<Int>, options: O<M, { implicit?: boolean; out: Tensor }>): R<M, Tensor>;
   /** aten::expm1(Tensor self) -> Tensor */
   expm1(self: Tensor, options?: O<M>): R<M, Tensor>;
@@ -3223,13 +3240,13 @@ export interface AtenOps<M extends Face> {
   /** aten::exponential_(Tensor! self, float lambd=1, *, Generator? generator=None) -> Tensor! */
   exponential_(self: Tensor, lambd?: number, options?: O<M>): R<M, Tensor>;
   exponential_(self: Tensor, options: O<M, { lambd?: number }>): R<M, Tensor>;
-  /** aten::eye(int n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   eye(n: Int, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::eye.m(int n, int m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   eye(n: Int, m: Int, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::eye.m_out(int n, int m, *, Tensor! out) -> Tensor! */
+  /** aten::eye.m_out(SymInt n, SymInt m, *, Tensor! out) -> Tensor! */
   eye(n: Int, m: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::eye.out(int n, *, Tensor! out) -> Tensor! */
+  /** aten::eye.out(SymInt n, *, Tensor! out) -> Tensor! */
   eye(n: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::fake_quantize_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> Tensor */
   fake_quantize_per_channel_affine(self: Tensor, scale: Tensor, zero_point: Tensor, axis: Int, quant_min: Int, quant_max: Int, options?: O<M>): R<M, Tensor>;
@@ -3277,16 +3294,16 @@ export interface AtenOps<M extends Face> {
   feature_dropout(input: Tensor, p: number, train: boolean, options?: O<M>): R<M, Tensor>;
   /** aten::feature_dropout_(Tensor! self, float p, bool train) -> Tensor! */
   feature_dropout_(self: Tensor, p: number, train: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::fft_fft(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor */
+  /** aten::fft_fft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor */
   fft_fft(self: Tensor, n?: Int | null, dim?: Int, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_fft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_fft.out(Tensor self, int? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_fft.out(Tensor self, SymInt? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_fft(self: Tensor, n: Int | null | undefined, dim: Int | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_fft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_fft2(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
+  /** aten::fft_fft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
   fft_fft2(self: Tensor, s?: Each<Int> | null, dim?: Each<Int>, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_fft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_fft2.out(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_fft2.out(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
   fft_fft2(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_fft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null; out: Tensor }>): R<M, Tensor>;
   /** aten::fft_fftfreq(int n, float d=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
@@ -3295,100 +3312,100 @@ export interface AtenOps<M extends Face> {
   /** aten::fft_fftfreq.out(int n, float d=1, *, Tensor! out) -> Tensor! */
   fft_fftfreq(n: Int, d: number | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_fftfreq(n: Int, options: O<M, { d?: number; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_fftn(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
+  /** aten::fft_fftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
   fft_fftn(self: Tensor, s?: Each<Int> | null, dim?: Each<Int> | null, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_fftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_fftn.out(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_fftn.out(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_fftn(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | null | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_fftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null; out: Tensor }>): R<M, Tensor>;
   /** aten::fft_fftshift(Tensor self, int[1]? dim=None) -> Tensor */
   fft_fftshift(self: Tensor, dim?: Each<Int> | null, options?: O<M>): R<M, Tensor>;
   fft_fftshift(self: Tensor, options: O<M, { dim?: Each<Int> | null }>): R<M, Tensor>;
-  /** aten::fft_hfft(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor */
+  /** aten::fft_hfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor */
   fft_hfft(self: Tensor, n?: Int | null, dim?: Int, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_hfft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_hfft.out(Tensor self, int? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_hfft.out(Tensor self, SymInt? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_hfft(self: Tensor, n: Int | null | undefined, dim: Int | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_hfft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_hfft2(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
+  /** aten::fft_hfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
   fft_hfft2(self: Tensor, s?: Each<Int> | null, dim?: Each<Int>, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_hfft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_hfft2.out(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_hfft2.out(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
   fft_hfft2(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_hfft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_hfftn(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
+  /** aten::fft_hfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
   fft_hfftn(self: Tensor, s?: Each<Int> | null, dim?: Each<Int> | null, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_hfftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_hfftn.out(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_hfftn.out(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_hfftn(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | null | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_hfftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_ifft(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor */
+  /** aten::fft_ifft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor */
   fft_ifft(self: Tensor, n?: Int | null, dim?: Int, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_ifft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_ifft.out(Tensor self, int? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_ifft.out(Tensor self, SymInt? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_ifft(self: Tensor, n: Int | null | undefined, dim: Int | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_ifft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_ifft2(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
+  /** aten::fft_ifft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
   fft_ifft2(self: Tensor, s?: Each<Int> | null, dim?: Each<Int>, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_ifft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_ifft2.out(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_ifft2.out(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
   fft_ifft2(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_ifft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_ifftn(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
+  /** aten::fft_ifftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
   fft_ifftn(self: Tensor, s?: Each<Int> | null, dim?: Each<Int> | null, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_ifftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_ifftn.out(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_ifftn.out(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_ifftn(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | null | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_ifftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null; out: Tensor }>): R<M, Tensor>;
   /** aten::fft_ifftshift(Tensor self, int[1]? dim=None) -> Tensor */
   fft_ifftshift(self: Tensor, dim?: Each<Int> | null, options?: O<M>): R<M, Tensor>;
   fft_ifftshift(self: Tensor, options: O<M, { dim?: Each<Int> | null }>): R<M, Tensor>;
-  /** aten::fft_ihfft(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor */
+  /** aten::fft_ihfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor */
   fft_ihfft(self: Tensor, n?: Int | null, dim?: Int, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_ihfft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_ihfft.out(Tensor self, int? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_ihfft.out(Tensor self, SymInt? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_ihfft(self: Tensor, n: Int | null | undefined, dim: Int | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_ihfft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_ihfft2(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
+  /** aten::fft_ihfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
   fft_ihfft2(self: Tensor, s?: Each<Int> | null, dim?: Each<Int>, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_ihfft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_ihfft2.out(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_ihfft2.out(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
   fft_ihfft2(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_ihfft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_ihfftn(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
+  /** aten::fft_ihfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
   fft_ihfftn(self: Tensor, s?: Each<Int> | null, dim?: Each<Int> | null, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_ihfftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_ihfftn.out(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_ihfftn.out(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_ihfftn(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | null | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_ihfftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_irfft(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor */
+  /** aten::fft_irfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor */
   fft_irfft(self: Tensor, n?: Int | null, dim?: Int, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_irfft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_irfft.out(Tensor self, int? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_irfft.out(Tensor self, SymInt? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_irfft(self: Tensor, n: Int | null | undefined, dim: Int | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_irfft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_irfft2(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
+  /** aten::fft_irfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
   fft_irfft2(self: Tensor, s?: Each<Int> | null, dim?: Each<Int>, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_irfft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_irfft2.out(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_irfft2.out(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
   fft_irfft2(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_irfft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_irfftn(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
+  /** aten::fft_irfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
   fft_irfftn(self: Tensor, s?: Each<Int> | null, dim?: Each<Int> | null, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_irfftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_irfftn.out(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_irfftn.out(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_irfftn(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | null | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_irfftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_rfft(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor */
+  /** aten::fft_rfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor */
   fft_rfft(self: Tensor, n?: Int | null, dim?: Int, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_rfft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_rfft.out(Tensor self, int? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_rfft.out(Tensor self, SymInt? n=None, int dim=-1, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_rfft(self: Tensor, n: Int | null | undefined, dim: Int | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_rfft(self: Tensor, options: O<M, { n?: Int | null; dim?: Int; norm?: string | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_rfft2(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
+  /** aten::fft_rfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor */
   fft_rfft2(self: Tensor, s?: Each<Int> | null, dim?: Each<Int>, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_rfft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_rfft2.out(Tensor self, int[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_rfft2.out(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor! out) -> Tensor! */
   fft_rfft2(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_rfft2(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int>; norm?: string | null; out: Tensor }>): R<M, Tensor>;
   /** aten::fft_rfftfreq(int n, float d=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
@@ -3397,10 +3414,10 @@ export interface AtenOps<M extends Face> {
   /** aten::fft_rfftfreq.out(int n, float d=1, *, Tensor! out) -> Tensor! */
   fft_rfftfreq(n: Int, d: number | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_rfftfreq(n: Int, options: O<M, { d?: number; out: Tensor }>): R<M, Tensor>;
-  /** aten::fft_rfftn(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
+  /** aten::fft_rfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor */
   fft_rfftn(self: Tensor, s?: Each<Int> | null, dim?: Each<Int> | null, norm?: string | null, options?: O<M>): R<M, Tensor>;
   fft_rfftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null }>): R<M, Tensor>;
-  /** aten::fft_rfftn.out(Tensor self, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
+  /** aten::fft_rfftn.out(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor! out) -> Tensor! */
   fft_rfftn(self: Tensor, s: Each<Int> | null | undefined, dim: Each<Int> | null | undefined, norm: string | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   fft_rfftn(self: Tensor, options: O<M, { s?: Each<Int> | null; dim?: Each<Int> | null; norm?: string | null; out: Tensor }>): R<M, Tensor>;
   /** aten::fill.Scalar(Tensor self, Scalar value) -> Tensor */
@@ -3529,9 +3546,9 @@ export interface AtenOps<M extends Face> {
   /** aten::from_file.out(str filename, bool? shared=None, int? size=0, *, Tensor! out) -> Tensor! */
   from_file(filename: string, shared: boolean | null | undefined, size: Int | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   from_file(filename: string, options: O<M, { shared?: boolean | null; size?: Int | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::full(int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   full(size: List<Int>, fill_value: Scalar, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::full.out(int[] size, Scalar fill_value, *, Tensor! out) -> Tensor! */
+  /** aten::full.out(SymInt[] size, Scalar fill_value, *, Tensor! out) -> Tensor! */
   full(size: List<Int>, fill_value: Scalar, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   full_like(self: Tensor, fill_value: Scalar, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
@@ -3590,7 +3607,7 @@ export interface AtenOps<M extends Face> {
   ger(self: Tensor, vec2: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::get_device(Tensor self) -> int */
   get_device(self: Tensor, options?: O<M>): R<M, number>;
-  /** aten::get_gradients(int context_id) -> Dict[Tensor, Tensor] */
+  /** aten::get_gradients(int context_id) -> Dict(Tensor, Tensor) */
   get_gradients(context_id: Int, options?: O<M>): R<M, Unsupported>;
   /** aten::glu(Tensor self, int dim=-1) -> Tensor */
   glu(self: Tensor, dim?: Int, options?: O<M>): R<M, Tensor>;
@@ -3894,7 +3911,7 @@ export interface AtenOps<M extends Face> {
   index_select(self: Tensor, dim: Int, index: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::index_select.out(Tensor self, int dim, Tensor index, *, Tensor! out) -> Tensor! */
   index_select(self: Tensor, dim: Int, index: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::index_select_backward(Tensor grad, int[] self_sizes, int dim, Tensor index) -> Tensor */
+  /** aten::index_select_backward(Tensor grad, SymInt[] self_sizes, int dim, Tensor index) -> Tensor */
   index_select_backward(grad: Tensor, self_sizes: List<Int>, dim: Int, index: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::indices(Tensor self) -> Tensor */
   indices(self: Tensor, options?: O<M>): R<M, Tensor>;
@@ -4010,16 +4027,16 @@ export interface AtenOps<M extends Face> {
   kron(self: Tensor, other: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::kron.out(Tensor self, Tensor other, *, Tensor! out) -> Tensor! */
   kron(self: Tensor, other: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices) */
+  /** aten::kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices) */
   kthvalue(self: Tensor, k: Int, dim?: Int, keepdim?: boolean, options?: O<M>): R<M, [values: Tensor, indices: Tensor]>;
   kthvalue(self: Tensor, k: Int, options: O<M, { dim?: Int; keepdim?: boolean }>): R<M, [values: Tensor, indices: Tensor]>;
-  /** aten::kthvalue.values(Tensor self, int k, int dim=-1, bool keepdim=False, *, Tensor! values, Tensor! indices) -> (Tensor! values, Tensor! indices) */
+  /** aten::kthvalue.values(Tensor self, SymInt k, int dim=-1, bool keepdim=False, *, Tensor! values, Tensor! indices) -> (Tensor! values, Tensor! indices) */
   kthvalue(self: Tensor, k: Int, dim: Int | undefined, keepdim: boolean | undefined, options: O<M, { values: Tensor; indices: Tensor }>): R<M, [values: Tensor, indices: Tensor]>;
   kthvalue(self: Tensor, k: Int, options: O<M, { dim?: Int; keepdim?: boolean; values: Tensor; indices: Tensor }>): R<M, [values: Tensor, indices: Tensor]>;
   /** aten::l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor */
   l1_loss(self: Tensor, target: Tensor, reduction?: Int, options?: O<M>): R<M, Tensor>;
   l1_loss(self: Tensor, target: Tensor, options: O<M, { reduction?: Int }>): R<M, Tensor>;
-  /** aten::layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=0.00001, bool cudnn_enable=True) -> Tensor */
+  /** aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=0.00001, bool cudnn_enable=True) -> Tensor */
   layer_norm(input: Tensor, normalized_shape: List<Int>, weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnn_enable?: boolean, options?: O<M>): R<M, Tensor>;
   layer_norm(input: Tensor, normalized_shape: List<Int>, options: O<M, { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnn_enable?: boolean }>): R<M, Tensor>;
   /** aten::lcm(Tensor self, Tensor other) -> Tensor */
@@ -4332,7 +4349,7 @@ export interface AtenOps<M extends Face> {
   /** aten::linalg_tensorsolve.out(Tensor self, Tensor other, int[]? dims=None, *, Tensor! out) -> Tensor! */
   linalg_tensorsolve(self: Tensor, other: Tensor, dims: List<Int> | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   linalg_tensorsolve(self: Tensor, other: Tensor, options: O<M, { dims?: List<Int> | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::linalg_vander(Tensor x, *, int? N=None) -> Tensor */
+  /** aten::linalg_vander(Tensor x, *, SymInt? N=None) -> Tensor */
   linalg_vander(x: Tensor, options?: O<M, { N?: Int | null }>): R<M, Tensor>;
   /** aten::linalg_vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor */
   linalg_vecdot(x: Tensor, y: Tensor, options?: O<M, { dim?: Int }>): R<M, Tensor>;
@@ -4559,7 +4576,7 @@ export interface AtenOps<M extends Face> {
   masked_scatter(self: Tensor, mask: Tensor, source: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::masked_scatter_(Tensor! self, Tensor mask, Tensor source) -> Tensor! */
   masked_scatter_(self: Tensor, mask: Tensor, source: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::masked_scatter_backward(Tensor grad_output, Tensor mask, int[] sizes) -> Tensor */
+  /** aten::masked_scatter_backward(Tensor grad_output, Tensor mask, SymInt[] sizes) -> Tensor */
   masked_scatter_backward(grad_output: Tensor, mask: Tensor, sizes: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::masked_select(Tensor self, Tensor mask) -> Tensor */
   masked_select(self: Tensor, mask: Tensor, options?: O<M>): R<M, Tensor>;
@@ -4635,13 +4652,13 @@ export interface AtenOps<M extends Face> {
   max_pool3d_with_indices_backward(grad_output: Tensor, self: Tensor, kernel_size: Each<Int>, stride: Each<Int>, padding: Each<Int>, dilation: Each<Int>, ceil_mode: boolean, indices: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::max_pool3d_with_indices_backward.grad_input(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, int[3] dilation, bool ceil_mode, Tensor indices, *, Tensor! grad_input) -> Tensor! */
   max_pool3d_with_indices_backward(grad_output: Tensor, self: Tensor, kernel_size: Each<Int>, stride: Each<Int>, padding: Each<Int>, dilation: Each<Int>, ceil_mode: boolean, indices: Tensor, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::max_unpool2d(Tensor self, Tensor indices, int[2] output_size) -> Tensor */
+  /** aten::max_unpool2d(Tensor self, Tensor indices, SymInt[2] output_size) -> Tensor */
   max_unpool2d(self: Tensor, indices: Tensor, output_size: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::max_unpool2d.out(Tensor self, Tensor indices, int[2] output_size, *, Tensor! out) -> Tensor! */
+  /** aten::max_unpool2d.out(Tensor self, Tensor indices, SymInt[2] output_size, *, Tensor! out) -> Tensor! */
   max_unpool2d(self: Tensor, indices: Tensor, output_size: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::max_unpool3d(Tensor self, Tensor indices, int[3] output_size, int[3] stride, int[3] padding) -> Tensor */
+  /** aten::max_unpool3d(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding) -> Tensor */
   max_unpool3d(self: Tensor, indices: Tensor, output_size: Each<Int>, stride: Each<Int>, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::max_unpool3d.out(Tensor self, Tensor indices, int[3] output_size, int[3] stride, int[3] padding, *, Tensor! out) -> Tensor! */
+  /** aten::max_unpool3d.out(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding, *, Tensor! out) -> Tensor! */
   max_unpool3d(self: Tensor, indices: Tensor, output_size: Each<Int>, stride: Each<Int>, padding: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::maximum(Tensor self, Tensor other) -> Tensor */
   maximum(self: Tensor, other: Tensor, options?: O<M>): R<M, Tensor>;
@@ -4697,17 +4714,17 @@ export interface AtenOps<M extends Face> {
   miopen_batch_norm_backward(input: Tensor, grad_output: Tensor, weight: Tensor, running_mean: Tensor | null, running_var: Tensor | null, save_mean: Tensor | null, save_var: Tensor | null, epsilon: number, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
   /** aten::miopen_batch_norm_backward.out(Tensor input, Tensor grad_output, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, float epsilon, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   miopen_batch_norm_backward(input: Tensor, grad_output: Tensor, weight: Tensor, running_mean: Tensor | null, running_var: Tensor | null, save_mean: Tensor | null, save_var: Tensor | null, epsilon: number, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::miopen_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic) -> Tensor */
+  /** aten::miopen_convolution(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic) -> Tensor */
   miopen_convolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::miopen_convolution.out(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, *, Tensor! out) -> Tensor! */
+  /** aten::miopen_convolution.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, *, Tensor! out) -> Tensor! */
   miopen_convolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::miopen_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor */
+  /** aten::miopen_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor */
   miopen_convolution_add_relu(self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, groups: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::miopen_convolution_relu(Tensor self, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor */
+  /** aten::miopen_convolution_relu(Tensor self, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor */
   miopen_convolution_relu(self: Tensor, weight: Tensor, bias: Tensor | null, stride: List<Int>, padding: List<Int>, dilation: List<Int>, groups: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::miopen_convolution_transpose(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic) -> Tensor */
+  /** aten::miopen_convolution_transpose(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic) -> Tensor */
   miopen_convolution_transpose(self: Tensor, weight: Tensor, bias: Tensor | null, padding: List<Int>, output_padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::miopen_convolution_transpose.out(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, *, Tensor! out) -> Tensor! */
+  /** aten::miopen_convolution_transpose.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, *, Tensor! out) -> Tensor! */
   miopen_convolution_transpose(self: Tensor, weight: Tensor, bias: Tensor | null, padding: List<Int>, output_padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::miopen_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank, bool deterministic, bool zero_infinity) -> (Tensor, Tensor) */
   miopen_ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: List<Int>, target_lengths: List<Int>, blank: Int, deterministic: boolean, zero_infinity: boolean, options?: O<M>): R<M, [result0: Tensor, result1: Tensor]>;
@@ -4715,9 +4732,9 @@ export interface AtenOps<M extends Face> {
   miopen_ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, blank: Int, deterministic: boolean, zero_infinity: boolean, options?: O<M>): R<M, [result0: Tensor, result1: Tensor]>;
   /** aten::miopen_ctc_loss.out(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank, bool deterministic, bool zero_infinity, *, Tensor! out0, Tensor! out1) -> (Tensor!, Tensor!) */
   miopen_ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: List<Int>, target_lengths: List<Int>, blank: Int, deterministic: boolean, zero_infinity: boolean, options: O<M, { out0: Tensor; out1: Tensor }>): R<M, [result0: Tensor, result1: Tensor]>;
-  /** aten::miopen_depthwise_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic) -> Tensor */
+  /** aten::miopen_depthwise_convolution(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic) -> Tensor */
   miopen_depthwise_convolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, options?: O<M>): R<M, Tensor>;
-  /** aten::miopen_depthwise_convolution.out(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, *, Tensor! out) -> Tensor! */
+  /** aten::miopen_depthwise_convolution.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, *, Tensor! out) -> Tensor! */
   miopen_depthwise_convolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, benchmark: boolean, deterministic: boolean, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::miopen_rnn(Tensor input, Tensor[] weight, int weight_stride0, Tensor hx, Tensor? cx, int mode, int hidden_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state) -> (Tensor, Tensor, Tensor, Tensor, Tensor) */
   miopen_rnn(input: Tensor, weight: List<Tensor>, weight_stride0: Int, hx: Tensor, cx: Tensor | null, mode: Int, hidden_size: Int, num_layers: Int, batch_first: boolean, dropout: number, train: boolean, bidirectional: boolean, batch_sizes: List<Int>, dropout_state: Tensor | null, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor, result3: Tensor, result4: Tensor]>;
@@ -4743,9 +4760,9 @@ export interface AtenOps<M extends Face> {
   mkldnn_adaptive_avg_pool2d_backward(grad_output: Tensor, self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::mkldnn_adaptive_avg_pool2d_backward.out(Tensor grad_output, Tensor self, *, Tensor! out) -> Tensor! */
   mkldnn_adaptive_avg_pool2d_backward(grad_output: Tensor, self: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::mkldnn_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups) -> Tensor */
+  /** aten::mkldnn_convolution(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups) -> Tensor */
   mkldnn_convolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::mkldnn_convolution.out(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, *, Tensor! out) -> Tensor! */
+  /** aten::mkldnn_convolution.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, *, Tensor! out) -> Tensor! */
   mkldnn_convolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::mkldnn_linear(Tensor self, Tensor weight, Tensor? bias=None) -> Tensor */
   mkldnn_linear(self: Tensor, weight: Tensor, bias?: Tensor | null, options?: O<M>): R<M, Tensor>;
@@ -4789,16 +4806,16 @@ export interface AtenOps<M extends Face> {
   /** aten::mkldnn_max_pool3d_backward.out(Tensor grad_output, Tensor output, Tensor input, int[3] kernel_size, int[3] stride=[], int[3] padding=[0, 0, 0], int[3] dilation=[1, 1, 1], bool ceil_mode=False, *, Tensor! out) -> Tensor! */
   mkldnn_max_pool3d_backward(grad_output: Tensor, output: Tensor, input: Tensor, kernel_size: Each<Int>, stride: Each<Int> | undefined, padding: Each<Int> | undefined, dilation: Each<Int> | undefined, ceil_mode: boolean | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   mkldnn_max_pool3d_backward(grad_output: Tensor, output: Tensor, input: Tensor, kernel_size: Each<Int>, options: O<M, { stride?: Each<Int>; padding?: Each<Int>; dilation?: Each<Int>; ceil_mode?: boolean; out: Tensor }>): R<M, Tensor>;
-  /** aten::mkldnn_reorder_conv2d_weight(Tensor self, int[2] padding=[0, 0], int[2] stride=[1, 1], int[2] dilation=[1, 1], int groups=1, int[]? input_size=None) -> Tensor */
+  /** aten::mkldnn_reorder_conv2d_weight(Tensor self, SymInt[2] padding=[0, 0], SymInt[2] stride=[1, 1], SymInt[2] dilation=[1, 1], SymInt groups=1, SymInt[]? input_size=None) -> Tensor */
   mkldnn_reorder_conv2d_weight(self: Tensor, padding?: Each<Int>, stride?: Each<Int>, dilation?: Each<Int>, groups?: Int, input_size?: List<Int> | null, options?: O<M>): R<M, Tensor>;
   mkldnn_reorder_conv2d_weight(self: Tensor, options: O<M, { padding?: Each<Int>; stride?: Each<Int>; dilation?: Each<Int>; groups?: Int; input_size?: List<Int> | null }>): R<M, Tensor>;
-  /** aten::mkldnn_reorder_conv2d_weight.out(Tensor self, int[2] padding=[0, 0], int[2] stride=[1, 1], int[2] dilation=[1, 1], int groups=1, int[]? input_size=None, *, Tensor! out) -> Tensor! */
+  /** aten::mkldnn_reorder_conv2d_weight.out(Tensor self, SymInt[2] padding=[0, 0], SymInt[2] stride=[1, 1], SymInt[2] dilation=[1, 1], SymInt groups=1, SymInt[]? input_size=None, *, Tensor! out) -> Tensor! */
   mkldnn_reorder_conv2d_weight(self: Tensor, padding: Each<Int> | undefined, stride: Each<Int> | undefined, dilation: Each<Int> | undefined, groups: Int | undefined, input_size: List<Int> | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   mkldnn_reorder_conv2d_weight(self: Tensor, options: O<M, { padding?: Each<Int>; stride?: Each<Int>; dilation?: Each<Int>; groups?: Int; input_size?: List<Int> | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::mkldnn_reorder_conv3d_weight(Tensor self, int[3] padding=[0, 0, 0], int[3] stride=[1, 1, 1], int[3] dilation=[1, 1, 1], int groups=1, int[]? input_size=None) -> Tensor */
+  /** aten::mkldnn_reorder_conv3d_weight(Tensor self, SymInt[3] padding=[0, 0, 0], SymInt[3] stride=[1, 1, 1], SymInt[3] dilation=[1, 1, 1], SymInt groups=1, SymInt[]? input_size=None) -> Tensor */
   mkldnn_reorder_conv3d_weight(self: Tensor, padding?: Each<Int>, stride?: Each<Int>, dilation?: Each<Int>, groups?: Int, input_size?: List<Int> | null, options?: O<M>): R<M, Tensor>;
   mkldnn_reorder_conv3d_weight(self: Tensor, options: O<M, { padding?: Each<Int>; stride?: Each<Int>; dilation?: Each<Int>; groups?: Int; input_size?: List<Int> | null }>): R<M, Tensor>;
-  /** aten::mkldnn_reorder_conv3d_weight.out(Tensor self, int[3] padding=[0, 0, 0], int[3] stride=[1, 1, 1], int[3] dilation=[1, 1, 1], int groups=1, int[]? input_size=None, *, Tensor! out) -> Tensor! */
+  /** aten::mkldnn_reorder_conv3d_weight.out(Tensor self, SymInt[3] padding=[0, 0, 0], SymInt[3] stride=[1, 1, 1], SymInt[3] dilation=[1, 1, 1], SymInt groups=1, SymInt[]? input_size=None, *, Tensor! out) -> Tensor! */
   mkldnn_reorder_conv3d_weight(self: Tensor, padding: Each<Int> | undefined, stride: Each<Int> | undefined, dilation: Each<Int> | undefined, groups: Int | undefined, input_size: List<Int> | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   mkldnn_reorder_conv3d_weight(self: Tensor, options: O<M, { padding?: Each<Int>; stride?: Each<Int>; dilation?: Each<Int>; groups?: Int; input_size?: List<Int> | null; out: Tensor }>): R<M, Tensor>;
   /** aten::mkldnn_rnn_layer(Tensor input, Tensor weight0, Tensor weight1, Tensor weight2, Tensor weight3, Tensor hx_, Tensor cx_, bool reverse, int[] batch_sizes, int mode, int hidden_size, int num_layers, bool has_biases, bool bidirectional, bool batch_first, bool train) -> (Tensor, Tensor, Tensor, Tensor) */
@@ -4829,13 +4846,13 @@ export interface AtenOps<M extends Face> {
   movedim(self: Tensor, source: Int, destination: Int, options?: O<M>): R<M, Tensor>;
   /** aten::movedim.intlist(Tensor self, int[] source, int[] destination) -> Tensor */
   movedim(self: Tensor, source: List<Int>, destination: List<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::mps_convolution_backward(Tensor self, Tensor grad_output, Tensor weight, int[] padding, int[] stride, int[] dilation, int groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor) */
+  /** aten::mps_convolution_backward(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor) */
   mps_convolution_backward(self: Tensor, grad_output: Tensor, weight: Tensor, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, output_mask: Each<boolean>, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::mps_convolution_backward.out(Tensor self, Tensor grad_output, Tensor weight, int[] padding, int[] stride, int[] dilation, int groups, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
+  /** aten::mps_convolution_backward.out(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   mps_convolution_backward(self: Tensor, grad_output: Tensor, weight: Tensor, padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, output_mask: Each<boolean>, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::mps_convolution_transpose_backward(Tensor self, Tensor grad_output, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool[2] output_mask) -> (Tensor, Tensor) */
+  /** aten::mps_convolution_transpose_backward(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[2] output_mask) -> (Tensor, Tensor) */
   mps_convolution_transpose_backward(self: Tensor, grad_output: Tensor, weight: Tensor, padding: List<Int>, output_padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, output_mask: Each<boolean>, options?: O<M>): R<M, [result0: Tensor, result1: Tensor]>;
-  /** aten::mps_convolution_transpose_backward.out(Tensor self, Tensor grad_output, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool[2] output_mask, *, Tensor! out0, Tensor! out1) -> (Tensor!, Tensor!) */
+  /** aten::mps_convolution_transpose_backward.out(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[2] output_mask, *, Tensor! out0, Tensor! out1) -> (Tensor!, Tensor!) */
   mps_convolution_transpose_backward(self: Tensor, grad_output: Tensor, weight: Tensor, padding: List<Int>, output_padding: List<Int>, stride: List<Int>, dilation: List<Int>, groups: Int, output_mask: Each<boolean>, options: O<M, { out0: Tensor; out1: Tensor }>): R<M, [result0: Tensor, result1: Tensor]>;
   /** aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor */
   mse_loss(self: Tensor, target: Tensor, reduction?: Int, options?: O<M>): R<M, Tensor>;
@@ -4889,10 +4906,10 @@ export interface AtenOps<M extends Face> {
   multilabel_margin_loss_forward(self: Tensor, target: Tensor, reduction: Int, options?: O<M>): R<M, [output: Tensor, is_target: Tensor]>;
   /** aten::multilabel_margin_loss_forward.output(Tensor self, Tensor target, int reduction, *, Tensor! output, Tensor! is_target) -> (Tensor!, Tensor!) */
   multilabel_margin_loss_forward(self: Tensor, target: Tensor, reduction: Int, options: O<M, { output: Tensor; is_target: Tensor }>): R<M, [result0: Tensor, result1: Tensor]>;
-  /** aten::multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor */
+  /** aten::multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor */
   multinomial(self: Tensor, num_samples: Int, replacement?: boolean, options?: O<M>): R<M, Tensor>;
   multinomial(self: Tensor, num_samples: Int, options: O<M, { replacement?: boolean }>): R<M, Tensor>;
-  /** aten::multinomial.out(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None, Tensor! out) -> Tensor! */
+  /** aten::multinomial.out(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None, Tensor! out) -> Tensor! */
   multinomial(self: Tensor, num_samples: Int, replacement: boolean | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   multinomial(self: Tensor, num_samples: Int, options: O<M, { replacement?: boolean; out: Tensor }>): R<M, Tensor>;
   /** aten::multiply.Scalar(Tensor self, Scalar other) -> Tensor */
@@ -4956,13 +4973,13 @@ export interface AtenOps<M extends Face> {
   /** aten::nansum.out(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None, Tensor! out) -> Tensor! */
   nansum(self: Tensor, dim: Each<Int> | null | undefined, keepdim: boolean | undefined, options: O<M, { dtype?: DType | null; out: Tensor }>): R<M, Tensor>;
   nansum(self: Tensor, options: O<M, { dim?: Each<Int> | null; keepdim?: boolean; dtype?: DType | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::narrow(Tensor self, int dim, int start, int length) -> Tensor */
+  /** aten::narrow(Tensor self, int dim, SymInt start, SymInt length) -> Tensor */
   narrow(self: Tensor, dim: Int, start: Int, length: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::narrow.Tensor(Tensor self, int dim, Tensor start, int length) -> Tensor */
+  /** aten::narrow.Tensor(Tensor self, int dim, Tensor start, SymInt length) -> Tensor */
   narrow(self: Tensor, dim: Int, start: Tensor, length: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::narrow_copy(Tensor self, int dim, int start, int length) -> Tensor */
+  /** aten::narrow_copy(Tensor self, int dim, SymInt start, SymInt length) -> Tensor */
   narrow_copy(self: Tensor, dim: Int, start: Int, length: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::narrow_copy.out(Tensor self, int dim, int start, int length, *, Tensor! out) -> Tensor! */
+  /** aten::narrow_copy.out(Tensor self, int dim, SymInt start, SymInt length, *, Tensor! out) -> Tensor! */
   narrow_copy(self: Tensor, dim: Int, start: Int, length: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor) */
   native_batch_norm(input: Tensor, weight: Tensor | null, bias: Tensor | null, running_mean: Tensor | null, running_var: Tensor | null, training: boolean, momentum: number, eps: number, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
@@ -4972,7 +4989,7 @@ export interface AtenOps<M extends Face> {
   native_batch_norm_backward(grad_out: Tensor, input: Tensor, weight: Tensor | null, running_mean: Tensor | null, running_var: Tensor | null, save_mean: Tensor | null, save_invstd: Tensor | null, train: boolean, eps: number, output_mask: Each<boolean>, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
   /** aten::native_batch_norm_backward.out(Tensor grad_out, Tensor input, Tensor? weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_invstd, bool train, float eps, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   native_batch_norm_backward(grad_out: Tensor, input: Tensor, weight: Tensor | null, running_mean: Tensor | null, running_var: Tensor | null, save_mean: Tensor | null, save_invstd: Tensor | null, train: boolean, eps: number, output_mask: Each<boolean>, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::native_channel_shuffle(Tensor self, int groups) -> Tensor */
+  /** aten::native_channel_shuffle(Tensor self, SymInt groups) -> Tensor */
   native_channel_shuffle(self: Tensor, groups: Int, options?: O<M>): R<M, Tensor>;
   /** aten::native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor) */
   native_dropout(input: Tensor, p: number, train: boolean | null, options?: O<M>): R<M, [result0: Tensor, result1: Tensor]>;
@@ -4982,21 +4999,21 @@ export interface AtenOps<M extends Face> {
   native_dropout_backward(grad_output: Tensor, mask: Tensor, scale: number, options?: O<M>): R<M, Tensor>;
   /** aten::native_dropout_backward.out(Tensor grad_output, Tensor mask, float scale, *, Tensor! out) -> Tensor! */
   native_dropout_backward(grad_output: Tensor, mask: Tensor, scale: number, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float eps) -> (Tensor, Tensor, Tensor) */
+  /** aten::native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, float eps) -> (Tensor, Tensor, Tensor) */
   native_group_norm(input: Tensor, weight: Tensor | null, bias: Tensor | null, N: Int, C: Int, HxW: Int, group: Int, eps: number, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::native_group_norm.out(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float eps, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
+  /** aten::native_group_norm.out(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, float eps, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   native_group_norm(input: Tensor, weight: Tensor | null, bias: Tensor | null, N: Int, C: Int, HxW: Int, group: Int, eps: number, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::native_group_norm_backward(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, int N, int C, int HxW, int group, bool[3] output_mask) -> (Tensor, Tensor, Tensor) */
+  /** aten::native_group_norm_backward(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, SymInt N, SymInt C, SymInt HxW, int group, bool[3] output_mask) -> (Tensor, Tensor, Tensor) */
   native_group_norm_backward(grad_out: Tensor, input: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, N: Int, C: Int, HxW: Int, group: Int, output_mask: Each<boolean>, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::native_group_norm_backward.out(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, int N, int C, int HxW, int group, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
+  /** aten::native_group_norm_backward.out(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, SymInt N, SymInt C, SymInt HxW, int group, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   native_group_norm_backward(grad_out: Tensor, input: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, N: Int, C: Int, HxW: Int, group: Int, output_mask: Each<boolean>, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor) */
+  /** aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor) */
   native_layer_norm(input: Tensor, normalized_shape: List<Int>, weight: Tensor | null, bias: Tensor | null, eps: number, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::native_layer_norm.out(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
+  /** aten::native_layer_norm.out(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   native_layer_norm(input: Tensor, normalized_shape: List<Int>, weight: Tensor | null, bias: Tensor | null, eps: number, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::native_layer_norm_backward(Tensor grad_out, Tensor input, int[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor) */
+  /** aten::native_layer_norm_backward(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor) */
   native_layer_norm_backward(grad_out: Tensor, input: Tensor, normalized_shape: List<Int>, mean: Tensor, rstd: Tensor, weight: Tensor | null, bias: Tensor | null, output_mask: Each<boolean>, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
-  /** aten::native_layer_norm_backward.out(Tensor grad_out, Tensor input, int[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
+  /** aten::native_layer_norm_backward.out(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask, *, Tensor! out0, Tensor! out1, Tensor! out2) -> (Tensor!, Tensor!, Tensor!) */
   native_layer_norm_backward(grad_out: Tensor, input: Tensor, normalized_shape: List<Int>, mean: Tensor, rstd: Tensor, weight: Tensor | null, bias: Tensor | null, output_mask: Each<boolean>, options: O<M, { out0: Tensor; out1: Tensor; out2: Tensor }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
   /** aten::native_norm(Tensor self, Scalar p=2) -> Tensor */
   native_norm(self: Tensor, p?: Scalar, options?: O<M>): R<M, Tensor>;
@@ -5035,25 +5052,25 @@ export interface AtenOps<M extends Face> {
   /** aten::nested_to_padded_tensor(Tensor self, float padding, int[]? output_size=None) -> Tensor */
   nested_to_padded_tensor(self: Tensor, padding: number, output_size?: List<Int> | null, options?: O<M>): R<M, Tensor>;
   nested_to_padded_tensor(self: Tensor, padding: number, options: O<M, { output_size?: List<Int> | null }>): R<M, Tensor>;
-  /** aten::new_empty(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::new_empty(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   new_empty(self: Tensor, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::new_empty.out(Tensor self, int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::new_empty.out(Tensor self, SymInt[] size, *, Tensor! out) -> Tensor! */
   new_empty(self: Tensor, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::new_empty_strided(Tensor self, int[] size, int[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   new_empty_strided(self: Tensor, size: List<Int>, stride: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::new_empty_strided.out(Tensor self, int[] size, int[] stride, *, Tensor! out) -> Tensor! */
+  /** aten::new_empty_strided.out(Tensor self, SymInt[] size, SymInt[] stride, *, Tensor! out) -> Tensor! */
   new_empty_strided(self: Tensor, size: List<Int>, stride: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::new_full(Tensor self, int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   new_full(self: Tensor, size: List<Int>, fill_value: Scalar, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::new_full.out(Tensor self, int[] size, Scalar fill_value, *, Tensor! out) -> Tensor! */
+  /** aten::new_full.out(Tensor self, SymInt[] size, Scalar fill_value, *, Tensor! out) -> Tensor! */
   new_full(self: Tensor, size: List<Int>, fill_value: Scalar, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::new_ones(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::new_ones(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   new_ones(self: Tensor, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::new_ones.out(Tensor self, int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::new_ones.out(Tensor self, SymInt[] size, *, Tensor! out) -> Tensor! */
   new_ones(self: Tensor, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::new_zeros(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   new_zeros(self: Tensor, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::new_zeros.out(Tensor self, int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::new_zeros.out(Tensor self, SymInt[] size, *, Tensor! out) -> Tensor! */
   new_zeros(self: Tensor, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::nextafter(Tensor self, Tensor other) -> Tensor */
   nextafter(self: Tensor, other: Tensor, options?: O<M>): R<M, Tensor>;
@@ -5061,35 +5078,35 @@ export interface AtenOps<M extends Face> {
   nextafter(self: Tensor, other: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::nextafter_(Tensor! self, Tensor other) -> Tensor! */
   nextafter_(self: Tensor, other: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor */
+  /** aten::nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor */
   nll_loss(self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: Int, ignore_index?: Int, options?: O<M>): R<M, Tensor>;
   nll_loss(self: Tensor, target: Tensor, options: O<M, { weight?: Tensor | null; reduction?: Int; ignore_index?: Int }>): R<M, Tensor>;
-  /** aten::nll_loss.out(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, *, Tensor! out) -> Tensor! */
+  /** aten::nll_loss.out(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100, *, Tensor! out) -> Tensor! */
   nll_loss(self: Tensor, target: Tensor, weight: Tensor | null | undefined, reduction: Int | undefined, ignore_index: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   nll_loss(self: Tensor, target: Tensor, options: O<M, { weight?: Tensor | null; reduction?: Int; ignore_index?: Int; out: Tensor }>): R<M, Tensor>;
-  /** aten::nll_loss2d(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor */
+  /** aten::nll_loss2d(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor */
   nll_loss2d(self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: Int, ignore_index?: Int, options?: O<M>): R<M, Tensor>;
   nll_loss2d(self: Tensor, target: Tensor, options: O<M, { weight?: Tensor | null; reduction?: Int; ignore_index?: Int }>): R<M, Tensor>;
-  /** aten::nll_loss2d.out(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, *, Tensor! out) -> Tensor! */
+  /** aten::nll_loss2d.out(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100, *, Tensor! out) -> Tensor! */
   nll_loss2d(self: Tensor, target: Tensor, weight: Tensor | null | undefined, reduction: Int | undefined, ignore_index: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   nll_loss2d(self: Tensor, target: Tensor, options: O<M, { weight?: Tensor | null; reduction?: Int; ignore_index?: Int; out: Tensor }>): R<M, Tensor>;
-  /** aten::nll_loss2d_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, Tensor total_weight) -> Tensor */
+  /** aten::nll_loss2d_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, Tensor total_weight) -> Tensor */
   nll_loss2d_backward(grad_output: Tensor, self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignore_index: Int, total_weight: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::nll_loss2d_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, Tensor total_weight, *, Tensor! grad_input) -> Tensor! */
+  /** aten::nll_loss2d_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, Tensor total_weight, *, Tensor! grad_input) -> Tensor! */
   nll_loss2d_backward(grad_output: Tensor, self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignore_index: Int, total_weight: Tensor, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::nll_loss2d_forward(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight) */
+  /** aten::nll_loss2d_forward(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index) -> (Tensor output, Tensor total_weight) */
   nll_loss2d_forward(self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignore_index: Int, options?: O<M>): R<M, [output: Tensor, total_weight: Tensor]>;
-  /** aten::nll_loss2d_forward.output(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, *, Tensor! output, Tensor! total_weight) -> (Tensor!, Tensor!) */
+  /** aten::nll_loss2d_forward.output(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, *, Tensor! output, Tensor! total_weight) -> (Tensor!, Tensor!) */
   nll_loss2d_forward(self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignore_index: Int, options: O<M, { output: Tensor; total_weight: Tensor }>): R<M, [result0: Tensor, result1: Tensor]>;
-  /** aten::nll_loss_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, Tensor total_weight) -> Tensor */
+  /** aten::nll_loss_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, Tensor total_weight) -> Tensor */
   nll_loss_backward(grad_output: Tensor, self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignore_index: Int, total_weight: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::nll_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, Tensor total_weight, *, Tensor! grad_input) -> Tensor! */
+  /** aten::nll_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, Tensor total_weight, *, Tensor! grad_input) -> Tensor! */
   nll_loss_backward(grad_output: Tensor, self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignore_index: Int, total_weight: Tensor, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::nll_loss_forward(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight) */
+  /** aten::nll_loss_forward(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index) -> (Tensor output, Tensor total_weight) */
   nll_loss_forward(self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignore_index: Int, options?: O<M>): R<M, [output: Tensor, total_weight: Tensor]>;
-  /** aten::nll_loss_forward.output(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, *, Tensor! output, Tensor! total_weight) -> (Tensor!, Tensor!) */
+  /** aten::nll_loss_forward.output(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, *, Tensor! output, Tensor! total_weight) -> (Tensor!, Tensor!) */
   nll_loss_forward(self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignore_index: Int, options: O<M, { output: Tensor; total_weight: Tensor }>): R<M, [result0: Tensor, result1: Tensor]>;
-  /** aten::nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor */
+  /** aten::nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor */
   nll_loss_nd(self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: Int, ignore_index?: Int, options?: O<M>): R<M, Tensor>;
   nll_loss_nd(self: Tensor, target: Tensor, options: O<M, { weight?: Tensor | null; reduction?: Int; ignore_index?: Int }>): R<M, Tensor>;
   /** aten::nonzero(Tensor self) -> Tensor */
@@ -5098,9 +5115,9 @@ export interface AtenOps<M extends Face> {
   nonzero(self: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::nonzero_numpy(Tensor self) -> Tensor[] */
   nonzero_numpy(self: Tensor, options?: O<M>): R<M, Tensor[]>;
-  /** aten::nonzero_static(Tensor self, *, int size, int fill_value=-1) -> Tensor */
+  /** aten::nonzero_static(Tensor self, *, SymInt size, int fill_value=-1) -> Tensor */
   nonzero_static(self: Tensor, options: O<M, { size: Int; fill_value?: Int }>): R<M, Tensor>;
-  /** aten::nonzero_static.out(Tensor self, *, int size, int fill_value=-1, Tensor! out) -> Tensor! */
+  /** aten::nonzero_static.out(Tensor self, *, SymInt size, int fill_value=-1, Tensor! out) -> Tensor! */
   nonzero_static(self: Tensor, options: O<M, { size: Int; fill_value?: Int; out: Tensor }>): R<M, Tensor>;
   /** aten::norm.Scalar(Tensor self, Scalar p=2) -> Tensor */
   norm(self: Tensor, p?: Scalar, options?: O<M>): R<M, Tensor>;
@@ -5139,9 +5156,9 @@ export interface AtenOps<M extends Face> {
   normal(mean: number, std: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::normal.float_Tensor_out(float mean, Tensor std, *, Generator? generator=None, Tensor! out) -> Tensor! */
   normal(mean: number, std: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::normal.float_float(float mean, float std, SymInt[] size, *, Generator? generator=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   normal(mean: number, std: number, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::normal.float_float_out(float mean, float std, int[] size, *, Generator? generator=None, Tensor! out) -> Tensor! */
+  /** aten::normal.float_float_out(float mean, float std, SymInt[] size, *, Generator? generator=None, Tensor! out) -> Tensor! */
   normal(mean: number, std: number, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::normal.out(Tensor self, float mean=0, float std=1, *, Generator? generator=None, Tensor! out) -> Tensor! */
   normal(self: Tensor, mean: number | undefined, std: number | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
@@ -5183,9 +5200,9 @@ export interface AtenOps<M extends Face> {
   /** aten::one_hot(Tensor self, int num_classes=-1) -> Tensor */
   one_hot(self: Tensor, num_classes?: Int, options?: O<M>): R<M, Tensor>;
   one_hot(self: Tensor, options: O<M, { num_classes?: Int }>): R<M, Tensor>;
-  /** aten::ones(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   ones(size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::ones.out(int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::ones.out(SymInt[] size, *, Tensor! out) -> Tensor! */
   ones(size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   ones_like(self: Tensor, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
@@ -5207,7 +5224,7 @@ export interface AtenOps<M extends Face> {
   outer(self: Tensor, vec2: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::output_nr(Tensor self) -> int */
   output_nr(self: Tensor, options?: O<M>): R<M, number>;
-  /** aten::pad(Tensor self, int[] pad, str mode="constant", float? value=None) -> Tensor */
+  /** aten::pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor */
   pad(self: Tensor, pad: List<Int>, mode?: string, value?: number | null, options?: O<M>): R<M, Tensor>;
   pad(self: Tensor, pad: List<Int>, options: O<M, { mode?: string; value?: number | null }>): R<M, Tensor>;
   /** aten::pad_sequence(Tensor[] sequences, bool batch_first=False, float padding_value=0, str padding_side="right") -> Tensor */
@@ -5404,13 +5421,13 @@ export interface AtenOps<M extends Face> {
   rad2deg(self: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::rad2deg_(Tensor! self) -> Tensor! */
   rad2deg_(self: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::rand(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::rand(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   rand(size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::rand.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::rand.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   rand(size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::rand.generator_out(int[] size, *, Generator? generator, Tensor! out) -> Tensor! */
+  /** aten::rand.generator_out(SymInt[] size, *, Generator? generator, Tensor! out) -> Tensor! */
   rand(size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::rand.out(int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::rand.out(SymInt[] size, *, Tensor! out) -> Tensor! */
   rand(size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::rand_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   rand_like(self: Tensor, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
@@ -5420,23 +5437,23 @@ export interface AtenOps<M extends Face> {
   rand_like(self: Tensor, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
   /** aten::rand_like.out(Tensor self, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
   rand_like(self: Tensor, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::randint(int high, int[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::randint(SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   randint(high: Int, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::randint.generator(int high, int[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::randint.generator(SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   randint(high: Int, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::randint.generator_out(int high, int[] size, *, Generator? generator, Tensor! out) -> Tensor! */
+  /** aten::randint.generator_out(SymInt high, SymInt[] size, *, Generator? generator, Tensor! out) -> Tensor! */
   randint(high: Int, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::randint.low(int low, int high, int[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::randint.low(SymInt low, SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   randint(low: Int, high: Int, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::randint.low_generator(int low, int high, int[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::randint.low_generator(SymInt low, SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   randint(low: Int, high: Int, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::randint.low_generator_out(int low, int high, int[] size, *, Generator? generator, Tensor! out) -> Tensor! */
+  /** aten::randint.low_generator_out(SymInt low, SymInt high, SymInt[] size, *, Generator? generator, Tensor! out) -> Tensor! */
   randint(low: Int, high: Int, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::randint.low_out(int low, int high, int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::randint.low_out(SymInt low, SymInt high, SymInt[] size, *, Tensor! out) -> Tensor! */
   randint(low: Int, high: Int, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::randint.out(int high, int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::randint.out(SymInt high, SymInt[] size, *, Tensor! out) -> Tensor! */
   randint(high: Int, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::randint_like(Tensor self, int high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
+  /** aten::randint_like(Tensor self, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   randint_like(self: Tensor, high: Int, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
   /** aten::randint_like.Tensor(Tensor self, Tensor high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   randint_like(self: Tensor, high: Tensor, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
@@ -5446,27 +5463,27 @@ export interface AtenOps<M extends Face> {
   randint_like(self: Tensor, high: Tensor, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
   /** aten::randint_like.Tensor_out(Tensor self, Tensor high, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
   randint_like(self: Tensor, high: Tensor, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::randint_like.generator(Tensor self, int high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
+  /** aten::randint_like.generator(Tensor self, SymInt high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   randint_like(self: Tensor, high: Int, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
-  /** aten::randint_like.generator_out(Tensor self, int high, *, Generator? generator, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
+  /** aten::randint_like.generator_out(Tensor self, SymInt high, *, Generator? generator, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
   randint_like(self: Tensor, high: Int, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::randint_like.low_dtype(Tensor self, int low, int high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
+  /** aten::randint_like.low_dtype(Tensor self, SymInt low, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   randint_like(self: Tensor, low: Int, high: Int, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
-  /** aten::randint_like.low_dtype_out(Tensor self, int low, int high, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
+  /** aten::randint_like.low_dtype_out(Tensor self, SymInt low, SymInt high, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
   randint_like(self: Tensor, low: Int, high: Int, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::randint_like.low_generator_dtype(Tensor self, int low, int high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
+  /** aten::randint_like.low_generator_dtype(Tensor self, SymInt low, SymInt high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   randint_like(self: Tensor, low: Int, high: Int, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
-  /** aten::randint_like.low_generator_dtype_out(Tensor self, int low, int high, *, Generator? generator, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
+  /** aten::randint_like.low_generator_dtype_out(Tensor self, SymInt low, SymInt high, *, Generator? generator, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
   randint_like(self: Tensor, low: Int, high: Int, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::randint_like.out(Tensor self, int high, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
+  /** aten::randint_like.out(Tensor self, SymInt high, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
   randint_like(self: Tensor, high: Int, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::randn(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::randn(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   randn(size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::randn.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::randn.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   randn(size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::randn.generator_out(int[] size, *, Generator? generator, Tensor! out) -> Tensor! */
+  /** aten::randn.generator_out(SymInt[] size, *, Generator? generator, Tensor! out) -> Tensor! */
   randn(size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::randn.out(int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::randn.out(SymInt[] size, *, Tensor! out) -> Tensor! */
   randn(size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   randn_like(self: Tensor, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
@@ -5494,13 +5511,13 @@ export interface AtenOps<M extends Face> {
   random_(self: Tensor, from: Int, to: Int | null, options?: O<M>): R<M, Tensor>;
   /** aten::random_.to(Tensor! self, int to, *, Generator? generator=None) -> Tensor! */
   random_(self: Tensor, to: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::randperm(int n, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::randperm(SymInt n, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   randperm(n: Int, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::randperm.generator(int n, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::randperm.generator(SymInt n, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   randperm(n: Int, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::randperm.generator_out(int n, *, Generator? generator, Tensor! out) -> Tensor! */
+  /** aten::randperm.generator_out(SymInt n, *, Generator? generator, Tensor! out) -> Tensor! */
   randperm(n: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::randperm.out(int n, *, Tensor! out) -> Tensor! */
+  /** aten::randperm.out(SymInt n, *, Tensor! out) -> Tensor! */
   randperm(n: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::range(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   range(start: Scalar, end: Scalar, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
@@ -5524,29 +5541,29 @@ export interface AtenOps<M extends Face> {
   reciprocal_(self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::record_stream(Tensor! self, Stream s) -> () */
   record_stream(self: Tensor, s: Unsupported, options?: O<M>): R<M, void>;
-  /** aten::reflection_pad1d(Tensor self, int[2] padding) -> Tensor */
+  /** aten::reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor */
   reflection_pad1d(self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::reflection_pad1d.out(Tensor self, int[2] padding, *, Tensor! out) -> Tensor! */
+  /** aten::reflection_pad1d.out(Tensor self, SymInt[2] padding, *, Tensor! out) -> Tensor! */
   reflection_pad1d(self: Tensor, padding: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::reflection_pad1d_backward(Tensor grad_output, Tensor self, int[2] padding) -> Tensor */
+  /** aten::reflection_pad1d_backward(Tensor grad_output, Tensor self, SymInt[2] padding) -> Tensor */
   reflection_pad1d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::reflection_pad1d_backward.grad_input(Tensor grad_output, Tensor self, int[2] padding, *, Tensor! grad_input) -> Tensor! */
+  /** aten::reflection_pad1d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[2] padding, *, Tensor! grad_input) -> Tensor! */
   reflection_pad1d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::reflection_pad2d(Tensor self, int[4] padding) -> Tensor */
+  /** aten::reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor */
   reflection_pad2d(self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::reflection_pad2d.out(Tensor self, int[4] padding, *, Tensor! out) -> Tensor! */
+  /** aten::reflection_pad2d.out(Tensor self, SymInt[4] padding, *, Tensor! out) -> Tensor! */
   reflection_pad2d(self: Tensor, padding: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::reflection_pad2d_backward(Tensor grad_output, Tensor self, int[4] padding) -> Tensor */
+  /** aten::reflection_pad2d_backward(Tensor grad_output, Tensor self, SymInt[4] padding) -> Tensor */
   reflection_pad2d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::reflection_pad2d_backward.grad_input(Tensor grad_output, Tensor self, int[4] padding, *, Tensor! grad_input) -> Tensor! */
+  /** aten::reflection_pad2d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[4] padding, *, Tensor! grad_input) -> Tensor! */
   reflection_pad2d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::reflection_pad3d(Tensor self, int[6] padding) -> Tensor */
+  /** aten::reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor */
   reflection_pad3d(self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::reflection_pad3d.out(Tensor self, int[6] padding, *, Tensor! out) -> Tensor! */
+  /** aten::reflection_pad3d.out(Tensor self, SymInt[6] padding, *, Tensor! out) -> Tensor! */
   reflection_pad3d(self: Tensor, padding: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::reflection_pad3d_backward(Tensor grad_output, Tensor self, int[6] padding) -> Tensor */
+  /** aten::reflection_pad3d_backward(Tensor grad_output, Tensor self, SymInt[6] padding) -> Tensor */
   reflection_pad3d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::reflection_pad3d_backward.grad_input(Tensor grad_output, Tensor self, int[6] padding, *, Tensor! grad_input) -> Tensor! */
+  /** aten::reflection_pad3d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[6] padding, *, Tensor! grad_input) -> Tensor! */
   reflection_pad3d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   /** aten::relu(Tensor self) -> Tensor */
   relu(self: Tensor, options?: O<M>): R<M, Tensor>;
@@ -5580,56 +5597,56 @@ export interface AtenOps<M extends Face> {
   renorm(self: Tensor, p: Scalar, dim: Int, maxnorm: Scalar, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::renorm_(Tensor! self, Scalar p, int dim, Scalar maxnorm) -> Tensor! */
   renorm_(self: Tensor, p: Scalar, dim: Int, maxnorm: Scalar, options?: O<M>): R<M, Tensor>;
-  /** aten::repeat(Tensor self, int[] repeats) -> Tensor */
+  /** aten::repeat(Tensor self, SymInt[] repeats) -> Tensor */
   repeat(self: Tensor, repeats: List<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::repeat.out(Tensor self, int[] repeats, *, Tensor! out) -> Tensor! */
+  /** aten::repeat.out(Tensor self, SymInt[] repeats, *, Tensor! out) -> Tensor! */
   repeat(self: Tensor, repeats: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::repeat_interleave.Tensor(Tensor repeats, *, int? output_size=None) -> Tensor */
+  /** aten::repeat_interleave.Tensor(Tensor repeats, *, SymInt? output_size=None) -> Tensor */
   repeat_interleave(repeats: Tensor, options?: O<M, { output_size?: Int | null }>): R<M, Tensor>;
-  /** aten::repeat_interleave.Tensor_out(Tensor repeats, *, int? output_size=None, Tensor! out) -> Tensor! */
+  /** aten::repeat_interleave.Tensor_out(Tensor repeats, *, SymInt? output_size=None, Tensor! out) -> Tensor! */
   repeat_interleave(repeats: Tensor, options: O<M, { output_size?: Int | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor */
+  /** aten::repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor */
   repeat_interleave(self: Tensor, repeats: Tensor, dim?: Int | null, options?: O<M, { output_size?: Int | null }>): R<M, Tensor>;
   repeat_interleave(self: Tensor, repeats: Tensor, options: O<M, { dim?: Int | null; output_size?: Int | null }>): R<M, Tensor>;
-  /** aten::repeat_interleave.self_int(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor */
+  /** aten::repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor */
   repeat_interleave(self: Tensor, repeats: Int, dim?: Int | null, options?: O<M, { output_size?: Int | null }>): R<M, Tensor>;
   repeat_interleave(self: Tensor, repeats: Int, options: O<M, { dim?: Int | null; output_size?: Int | null }>): R<M, Tensor>;
-  /** aten::replication_pad1d(Tensor self, int[2] padding) -> Tensor */
+  /** aten::replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor */
   replication_pad1d(self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::replication_pad1d.out(Tensor self, int[2] padding, *, Tensor! out) -> Tensor! */
+  /** aten::replication_pad1d.out(Tensor self, SymInt[2] padding, *, Tensor! out) -> Tensor! */
   replication_pad1d(self: Tensor, padding: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::replication_pad1d_backward(Tensor grad_output, Tensor self, int[2] padding) -> Tensor */
+  /** aten::replication_pad1d_backward(Tensor grad_output, Tensor self, SymInt[2] padding) -> Tensor */
   replication_pad1d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::replication_pad1d_backward.grad_input(Tensor grad_output, Tensor self, int[2] padding, *, Tensor! grad_input) -> Tensor! */
+  /** aten::replication_pad1d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[2] padding, *, Tensor! grad_input) -> Tensor! */
   replication_pad1d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::replication_pad2d(Tensor self, int[4] padding) -> Tensor */
+  /** aten::replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor */
   replication_pad2d(self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::replication_pad2d.out(Tensor self, int[4] padding, *, Tensor! out) -> Tensor! */
+  /** aten::replication_pad2d.out(Tensor self, SymInt[4] padding, *, Tensor! out) -> Tensor! */
   replication_pad2d(self: Tensor, padding: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::replication_pad2d_backward(Tensor grad_output, Tensor self, int[4] padding) -> Tensor */
+  /** aten::replication_pad2d_backward(Tensor grad_output, Tensor self, SymInt[4] padding) -> Tensor */
   replication_pad2d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::replication_pad2d_backward.grad_input(Tensor grad_output, Tensor self, int[4] padding, *, Tensor! grad_input) -> Tensor! */
+  /** aten::replication_pad2d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[4] padding, *, Tensor! grad_input) -> Tensor! */
   replication_pad2d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::replication_pad3d(Tensor self, int[6] padding) -> Tensor */
+  /** aten::replication_pad3d(Tensor self, SymInt[6] padding) -> Tensor */
   replication_pad3d(self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::replication_pad3d.out(Tensor self, int[6] padding, *, Tensor! out) -> Tensor! */
+  /** aten::replication_pad3d.out(Tensor self, SymInt[6] padding, *, Tensor! out) -> Tensor! */
   replication_pad3d(self: Tensor, padding: Each<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::replication_pad3d_backward(Tensor grad_output, Tensor self, int[6] padding) -> Tensor */
+  /** aten::replication_pad3d_backward(Tensor grad_output, Tensor self, SymInt[6] padding) -> Tensor */
   replication_pad3d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::replication_pad3d_backward.grad_input(Tensor grad_output, Tensor self, int[6] padding, *, Tensor! grad_input) -> Tensor! */
+  /** aten::replication_pad3d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[6] padding, *, Tensor! grad_input) -> Tensor! */
   replication_pad3d_backward(grad_output: Tensor, self: Tensor, padding: Each<Int>, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   /** aten::requires_grad_(Tensor! self, bool requires_grad=True) -> Tensor! */
   requires_grad_(self: Tensor, requires_grad?: boolean, options?: O<M>): R<M, Tensor>;
   requires_grad_(self: Tensor, options: O<M, { requires_grad?: boolean }>): R<M, Tensor>;
-  /** aten::reshape(Tensor self, int[] shape) -> Tensor */
+  /** aten::reshape(Tensor self, SymInt[] shape) -> Tensor */
   reshape(self: Tensor, shape: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::reshape_as(Tensor self, Tensor other) -> Tensor */
   reshape_as(self: Tensor, other: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::resize(Tensor self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor */
+  /** aten::resize(Tensor self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor */
   resize(self: Tensor, size: List<Int>, options?: O<M, { memory_format?: MemoryFormat | null }>): R<M, Tensor>;
-  /** aten::resize.out(Tensor self, int[] size, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
+  /** aten::resize.out(Tensor self, SymInt[] size, *, MemoryFormat? memory_format=None, Tensor! out) -> Tensor! */
   resize(self: Tensor, size: List<Int>, options: O<M, { memory_format?: MemoryFormat | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::resize_(Tensor! self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor! */
+  /** aten::resize_(Tensor! self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor! */
   resize_(self: Tensor, size: List<Int>, options?: O<M, { memory_format?: MemoryFormat | null }>): R<M, Tensor>;
   /** aten::resize_as(Tensor self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor */
   resize_as(self: Tensor, the_template: Tensor, options?: O<M, { memory_format?: MemoryFormat | null }>): R<M, Tensor>;
@@ -5659,7 +5676,7 @@ export interface AtenOps<M extends Face> {
   retain_grad(self: Tensor, options?: O<M>): R<M, void>;
   /** aten::retains_grad(Tensor self) -> bool */
   retains_grad(self: Tensor, options?: O<M>): R<M, boolean>;
-  /** aten::rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor */
+  /** aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor */
   rms_norm(input: Tensor, normalized_shape: List<Int>, weight?: Tensor | null, eps?: number | null, options?: O<M>): R<M, Tensor>;
   rms_norm(input: Tensor, normalized_shape: List<Int>, options: O<M, { weight?: Tensor | null; eps?: number | null }>): R<M, Tensor>;
   /** aten::rnn_relu.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor) */
@@ -5676,10 +5693,10 @@ export interface AtenOps<M extends Face> {
   /** aten::rnn_tanh_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor */
   rnn_tanh_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih?: Tensor | null, b_hh?: Tensor | null, options?: O<M>): R<M, Tensor>;
   rnn_tanh_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, options: O<M, { b_ih?: Tensor | null; b_hh?: Tensor | null }>): R<M, Tensor>;
-  /** aten::roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor */
+  /** aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor */
   roll(self: Tensor, shifts: Each<Int>, dims?: Each<Int>, options?: O<M>): R<M, Tensor>;
   roll(self: Tensor, shifts: Each<Int>, options: O<M, { dims?: Each<Int> }>): R<M, Tensor>;
-  /** aten::roll.out(Tensor self, int[1] shifts, int[1] dims=[], *, Tensor! out) -> Tensor! */
+  /** aten::roll.out(Tensor self, SymInt[1] shifts, int[1] dims=[], *, Tensor! out) -> Tensor! */
   roll(self: Tensor, shifts: Each<Int>, dims: Each<Int> | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   roll(self: Tensor, shifts: Each<Int>, options: O<M, { dims?: Each<Int>; out: Tensor }>): R<M, Tensor>;
   /** aten::rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor */
@@ -5803,19 +5820,19 @@ export interface AtenOps<M extends Face> {
   segment_reduce(data: Tensor, reduce: string, options?: O<M, { lengths?: Tensor | null; indices?: Tensor | null; offsets?: Tensor | null; axis?: Int; unsafe?: boolean; initial?: Scalar | null }>): R<M, Tensor>;
   /** aten::segment_reduce.out(Tensor data, str reduce, *, Tensor? lengths=None, Tensor? indices=None, Tensor? offsets=None, int axis=0, bool unsafe=False, Scalar? initial=None, Tensor! out) -> Tensor! */
   segment_reduce(data: Tensor, reduce: string, options: O<M, { lengths?: Tensor | null; indices?: Tensor | null; offsets?: Tensor | null; axis?: Int; unsafe?: boolean; initial?: Scalar | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::select.int(Tensor self, int dim, int index) -> Tensor */
+  /** aten::select.int(Tensor self, int dim, SymInt index) -> Tensor */
   select(self: Tensor, dim: Int, index: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor */
+  /** aten::select_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt index) -> Tensor */
   select_backward(grad_output: Tensor, input_sizes: List<Int>, dim: Int, index: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::select_backward.out(Tensor grad_output, int[] input_sizes, int dim, int index, *, Tensor! out) -> Tensor! */
+  /** aten::select_backward.out(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt index, *, Tensor! out) -> Tensor! */
   select_backward(grad_output: Tensor, input_sizes: List<Int>, dim: Int, index: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::select_copy.int(Tensor self, int dim, int index) -> Tensor */
+  /** aten::select_copy.int(Tensor self, int dim, SymInt index) -> Tensor */
   select_copy(self: Tensor, dim: Int, index: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::select_copy.int_out(Tensor self, int dim, int index, *, Tensor! out) -> Tensor! */
+  /** aten::select_copy.int_out(Tensor self, int dim, SymInt index, *, Tensor! out) -> Tensor! */
   select_copy(self: Tensor, dim: Int, index: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor */
+  /** aten::select_scatter(Tensor self, Tensor src, int dim, SymInt index) -> Tensor */
   select_scatter(self: Tensor, src: Tensor, dim: Int, index: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::select_scatter.out(Tensor self, Tensor src, int dim, int index, *, Tensor! out) -> Tensor! */
+  /** aten::select_scatter.out(Tensor self, Tensor src, int dim, SymInt index, *, Tensor! out) -> Tensor! */
   select_scatter(self: Tensor, src: Tensor, dim: Int, index: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::selu(Tensor self) -> Tensor */
   selu(self: Tensor, options?: O<M>): R<M, Tensor>;
@@ -5829,10 +5846,10 @@ export interface AtenOps<M extends Face> {
   set(self: Tensor, source: Unsupported, options?: O<M>): R<M, Tensor>;
   /** aten::set.source_Storage_out(Tensor self, Storage source, *, Tensor! out) -> Tensor! */
   set(self: Tensor, source: Unsupported, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::set.source_Storage_storage_offset(Tensor self, Storage source, int storage_offset, int[] size, int[] stride=[]) -> Tensor */
+  /** aten::set.source_Storage_storage_offset(Tensor self, Storage source, SymInt storage_offset, SymInt[] size, SymInt[] stride=[]) -> Tensor */
   set(self: Tensor, source: Unsupported, storage_offset: Int, size: List<Int>, stride?: List<Int>, options?: O<M>): R<M, Tensor>;
   set(self: Tensor, source: Unsupported, storage_offset: Int, size: List<Int>, options: O<M, { stride?: List<Int> }>): R<M, Tensor>;
-  /** aten::set.source_Storage_storage_offset_out(Tensor self, Storage source, int storage_offset, int[] size, int[] stride=[], *, Tensor! out) -> Tensor! */
+  /** aten::set.source_Storage_storage_offset_out(Tensor self, Storage source, SymInt storage_offset, SymInt[] size, SymInt[] stride=[], *, Tensor! out) -> Tensor! */
   set(self: Tensor, source: Unsupported, storage_offset: Int, size: List<Int>, stride: List<Int> | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   set(self: Tensor, source: Unsupported, storage_offset: Int, size: List<Int>, options: O<M, { stride?: List<Int>; out: Tensor }>): R<M, Tensor>;
   /** aten::set.source_Tensor(Tensor self, Tensor source) -> Tensor */
@@ -5843,12 +5860,12 @@ export interface AtenOps<M extends Face> {
   set_(self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::set_.source_Storage(Tensor! self, Storage source) -> Tensor! */
   set_(self: Tensor, source: Unsupported, options?: O<M>): R<M, Tensor>;
-  /** aten::set_.source_Storage_storage_offset(Tensor! self, Storage source, int storage_offset, int[] size, int[] stride=[]) -> Tensor! */
+  /** aten::set_.source_Storage_storage_offset(Tensor! self, Storage source, SymInt storage_offset, SymInt[] size, SymInt[] stride=[]) -> Tensor! */
   set_(self: Tensor, source: Unsupported, storage_offset: Int, size: List<Int>, stride?: List<Int>, options?: O<M>): R<M, Tensor>;
   set_(self: Tensor, source: Unsupported, storage_offset: Int, size: List<Int>, options: O<M, { stride?: List<Int> }>): R<M, Tensor>;
   /** aten::set_.source_Tensor(Tensor! self, Tensor source) -> Tensor! */
   set_(self: Tensor, source: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::set_.source_Tensor_storage_offset(Tensor! self, Tensor source, int storage_offset, int[] size, int[] stride=[]) -> Tensor! */
+  /** aten::set_.source_Tensor_storage_offset(Tensor! self, Tensor source, SymInt storage_offset, SymInt[] size, SymInt[] stride=[]) -> Tensor! */
   set_(self: Tensor, source: Tensor, storage_offset: Int, size: List<Int>, stride?: List<Int>, options?: O<M>): R<M, Tensor>;
   set_(self: Tensor, source: Tensor, storage_offset: Int, size: List<Int>, options: O<M, { stride?: List<Int> }>): R<M, Tensor>;
   /** aten::set_data(Tensor! self, Tensor new_data) -> () */
@@ -5909,64 +5926,64 @@ export interface AtenOps<M extends Face> {
   sinh_(self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::size.int(Tensor self, int dim) -> int */
   size(self: Tensor, dim: Int, options?: O<M>): R<M, number>;
-  /** aten::slice.Tensor(Tensor self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor */
+  /** aten::slice.Tensor(Tensor self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor */
   slice(self: Tensor, dim?: Int, start?: Int | null, end?: Int | null, step?: Int, options?: O<M>): R<M, Tensor>;
   slice(self: Tensor, options: O<M, { dim?: Int; start?: Int | null; end?: Int | null; step?: Int }>): R<M, Tensor>;
-  /** aten::slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step) -> Tensor */
+  /** aten::slice_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt start, SymInt end, SymInt step) -> Tensor */
   slice_backward(grad_output: Tensor, input_sizes: List<Int>, dim: Int, start: Int, end: Int, step: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::slice_backward.out(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step, *, Tensor! out) -> Tensor! */
+  /** aten::slice_backward.out(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt start, SymInt end, SymInt step, *, Tensor! out) -> Tensor! */
   slice_backward(grad_output: Tensor, input_sizes: List<Int>, dim: Int, start: Int, end: Int, step: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::slice_copy.Tensor(Tensor self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor */
+  /** aten::slice_copy.Tensor(Tensor self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor */
   slice_copy(self: Tensor, dim?: Int, start?: Int | null, end?: Int | null, step?: Int, options?: O<M>): R<M, Tensor>;
   slice_copy(self: Tensor, options: O<M, { dim?: Int; start?: Int | null; end?: Int | null; step?: Int }>): R<M, Tensor>;
-  /** aten::slice_copy.Tensor_out(Tensor self, int dim=0, int? start=None, int? end=None, int step=1, *, Tensor! out) -> Tensor! */
+  /** aten::slice_copy.Tensor_out(Tensor self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1, *, Tensor! out) -> Tensor! */
   slice_copy(self: Tensor, dim: Int | undefined, start: Int | null | undefined, end: Int | null | undefined, step: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   slice_copy(self: Tensor, options: O<M, { dim?: Int; start?: Int | null; end?: Int | null; step?: Int; out: Tensor }>): R<M, Tensor>;
-  /** aten::slice_inverse(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor */
+  /** aten::slice_inverse(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor */
   slice_inverse(self: Tensor, src: Tensor, dim?: Int, start?: Int | null, end?: Int | null, step?: Int, options?: O<M>): R<M, Tensor>;
   slice_inverse(self: Tensor, src: Tensor, options: O<M, { dim?: Int; start?: Int | null; end?: Int | null; step?: Int }>): R<M, Tensor>;
-  /** aten::slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor */
+  /** aten::slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor */
   slice_scatter(self: Tensor, src: Tensor, dim?: Int, start?: Int | null, end?: Int | null, step?: Int, options?: O<M>): R<M, Tensor>;
   slice_scatter(self: Tensor, src: Tensor, options: O<M, { dim?: Int; start?: Int | null; end?: Int | null; step?: Int }>): R<M, Tensor>;
-  /** aten::slice_scatter.out(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1, *, Tensor! out) -> Tensor! */
+  /** aten::slice_scatter.out(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1, *, Tensor! out) -> Tensor! */
   slice_scatter(self: Tensor, src: Tensor, dim: Int | undefined, start: Int | null | undefined, end: Int | null | undefined, step: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   slice_scatter(self: Tensor, src: Tensor, options: O<M, { dim?: Int; start?: Int | null; end?: Int | null; step?: Int; out: Tensor }>): R<M, Tensor>;
   /** aten::slogdet(Tensor self) -> (Tensor sign, Tensor logabsdet) */
   slogdet(self: Tensor, options?: O<M>): R<M, [sign: Tensor, logabsdet: Tensor]>;
   /** aten::slogdet.out(Tensor self, *, Tensor! sign, Tensor! logabsdet) -> (Tensor! sign, Tensor! logabsdet) */
   slogdet(self: Tensor, options: O<M, { sign: Tensor; logabsdet: Tensor }>): R<M, [sign: Tensor, logabsdet: Tensor]>;
-  /** aten::slow_conv3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=[1, 1, 1], int[3] padding=[0, 0, 0]) -> Tensor */
+  /** aten::slow_conv3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0]) -> Tensor */
   slow_conv3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, options?: O<M>): R<M, Tensor>;
   slow_conv3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int> }>): R<M, Tensor>;
-  /** aten::slow_conv3d.out(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=[1, 1, 1], int[3] padding=[0, 0, 0], *, Tensor! out) -> Tensor! */
+  /** aten::slow_conv3d.out(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], *, Tensor! out) -> Tensor! */
   slow_conv3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null | undefined, stride: Each<Int> | undefined, padding: Each<Int> | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   slow_conv3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; out: Tensor }>): R<M, Tensor>;
-  /** aten::slow_conv3d_forward(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding) -> Tensor */
+  /** aten::slow_conv3d_forward(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding) -> Tensor */
   slow_conv3d_forward(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null, stride: Each<Int>, padding: Each<Int>, options?: O<M>): R<M, Tensor>;
-  /** aten::slow_conv3d_forward.output(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding, *, Tensor! output) -> Tensor! */
+  /** aten::slow_conv3d_forward.output(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding, *, Tensor! output) -> Tensor! */
   slow_conv3d_forward(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null, stride: Each<Int>, padding: Each<Int>, options: O<M, { output: Tensor }>): R<M, Tensor>;
-  /** aten::slow_conv_dilated2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=[1, 1], int[2] padding=[0, 0], int[2] dilation=[1, 1]) -> Tensor */
+  /** aten::slow_conv_dilated2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] dilation=[1, 1]) -> Tensor */
   slow_conv_dilated2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, dilation?: Each<Int>, options?: O<M>): R<M, Tensor>;
   slow_conv_dilated2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; dilation?: Each<Int> }>): R<M, Tensor>;
-  /** aten::slow_conv_dilated2d.out(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=[1, 1], int[2] padding=[0, 0], int[2] dilation=[1, 1], *, Tensor! out) -> Tensor! */
+  /** aten::slow_conv_dilated2d.out(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] dilation=[1, 1], *, Tensor! out) -> Tensor! */
   slow_conv_dilated2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null | undefined, stride: Each<Int> | undefined, padding: Each<Int> | undefined, dilation: Each<Int> | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   slow_conv_dilated2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; dilation?: Each<Int>; out: Tensor }>): R<M, Tensor>;
-  /** aten::slow_conv_dilated3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=[1, 1, 1], int[3] padding=[0, 0, 0], int[3] dilation=[1, 1, 1]) -> Tensor */
+  /** aten::slow_conv_dilated3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1]) -> Tensor */
   slow_conv_dilated3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, dilation?: Each<Int>, options?: O<M>): R<M, Tensor>;
   slow_conv_dilated3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; dilation?: Each<Int> }>): R<M, Tensor>;
-  /** aten::slow_conv_dilated3d.out(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=[1, 1, 1], int[3] padding=[0, 0, 0], int[3] dilation=[1, 1, 1], *, Tensor! out) -> Tensor! */
+  /** aten::slow_conv_dilated3d.out(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], *, Tensor! out) -> Tensor! */
   slow_conv_dilated3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null | undefined, stride: Each<Int> | undefined, padding: Each<Int> | undefined, dilation: Each<Int> | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   slow_conv_dilated3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; dilation?: Each<Int>; out: Tensor }>): R<M, Tensor>;
-  /** aten::slow_conv_transpose2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=[1, 1], int[2] padding=[0, 0], int[2] output_padding=[0, 0], int[2] dilation=[1, 1]) -> Tensor */
+  /** aten::slow_conv_transpose2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt[2] dilation=[1, 1]) -> Tensor */
   slow_conv_transpose2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, output_padding?: Each<Int>, dilation?: Each<Int>, options?: O<M>): R<M, Tensor>;
   slow_conv_transpose2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; output_padding?: Each<Int>; dilation?: Each<Int> }>): R<M, Tensor>;
-  /** aten::slow_conv_transpose2d.out(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=[1, 1], int[2] padding=[0, 0], int[2] output_padding=[0, 0], int[2] dilation=[1, 1], *, Tensor! out) -> Tensor! */
+  /** aten::slow_conv_transpose2d.out(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt[2] dilation=[1, 1], *, Tensor! out) -> Tensor! */
   slow_conv_transpose2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null | undefined, stride: Each<Int> | undefined, padding: Each<Int> | undefined, output_padding: Each<Int> | undefined, dilation: Each<Int> | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   slow_conv_transpose2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; output_padding?: Each<Int>; dilation?: Each<Int>; out: Tensor }>): R<M, Tensor>;
-  /** aten::slow_conv_transpose3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=[1, 1, 1], int[3] padding=[0, 0, 0], int[3] output_padding=[0, 0, 0], int[3] dilation=[1, 1, 1]) -> Tensor */
+  /** aten::slow_conv_transpose3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1]) -> Tensor */
   slow_conv_transpose3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, output_padding?: Each<Int>, dilation?: Each<Int>, options?: O<M>): R<M, Tensor>;
   slow_conv_transpose3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; output_padding?: Each<Int>; dilation?: Each<Int> }>): R<M, Tensor>;
-  /** aten::slow_conv_transpose3d.out(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=[1, 1, 1], int[3] padding=[0, 0, 0], int[3] output_padding=[0, 0, 0], int[3] dilation=[1, 1, 1], *, Tensor! out) -> Tensor! */
+  /** aten::slow_conv_transpose3d.out(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], *, Tensor! out) -> Tensor! */
   slow_conv_transpose3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null | undefined, stride: Each<Int> | undefined, padding: Each<Int> | undefined, output_padding: Each<Int> | undefined, dilation: Each<Int> | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   slow_conv_transpose3d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; output_padding?: Each<Int>; dilation?: Each<Int>; out: Tensor }>): R<M, Tensor>;
   /** aten::smm(Tensor self, Tensor mat2) -> Tensor */
@@ -6037,7 +6054,7 @@ export interface AtenOps<M extends Face> {
   sparse_bsr_tensor(crow_indices: Tensor, col_indices: Tensor, values: Tensor, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
   /** aten::sparse_compressed_tensor.comp_plain_value(Tensor compressed_indices, Tensor plain_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor */
   sparse_compressed_tensor(compressed_indices: Tensor, plain_indices: Tensor, values: Tensor, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::sparse_compressed_tensor.comp_plain_value_size(Tensor compressed_indices, Tensor plain_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor */
+  /** aten::sparse_compressed_tensor.comp_plain_value_size(Tensor compressed_indices, Tensor plain_indices, Tensor values, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor */
   sparse_compressed_tensor(compressed_indices: Tensor, plain_indices: Tensor, values: Tensor, size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
   /** aten::sparse_coo_tensor.indices(Tensor indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor */
   sparse_coo_tensor(indices: Tensor, values: Tensor, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; is_coalesced?: boolean | null }>): R<M, Tensor>;
@@ -6422,25 +6439,25 @@ export interface AtenOps<M extends Face> {
   special_zeta(self: Scalar, other: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::special_zeta.self_scalar_out(Scalar self, Tensor other, *, Tensor! out) -> Tensor! */
   special_zeta(self: Scalar, other: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::split.Tensor(Tensor self, int split_size, int dim=0) -> Tensor[] */
+  /** aten::split.Tensor(Tensor self, SymInt split_size, int dim=0) -> Tensor[] */
   split(self: Tensor, split_size: Int, dim?: Int, options?: O<M>): R<M, Tensor[]>;
   split(self: Tensor, split_size: Int, options: O<M, { dim?: Int }>): R<M, Tensor[]>;
-  /** aten::split.sizes(Tensor self, int[] split_size, int dim=0) -> Tensor[] */
+  /** aten::split.sizes(Tensor self, SymInt[] split_size, int dim=0) -> Tensor[] */
   split(self: Tensor, split_size: List<Int>, dim?: Int, options?: O<M>): R<M, Tensor[]>;
   split(self: Tensor, split_size: List<Int>, options: O<M, { dim?: Int }>): R<M, Tensor[]>;
-  /** aten::split_copy.Tensor(Tensor self, int split_size, int dim=0) -> Tensor[] */
+  /** aten::split_copy.Tensor(Tensor self, SymInt split_size, int dim=0) -> Tensor[] */
   split_copy(self: Tensor, split_size: Int, dim?: Int, options?: O<M>): R<M, Tensor[]>;
   split_copy(self: Tensor, split_size: Int, options: O<M, { dim?: Int }>): R<M, Tensor[]>;
-  /** aten::split_copy.Tensor_out(Tensor self, int split_size, int dim=0, *, Tensor[]! out) -> () */
+  /** aten::split_copy.Tensor_out(Tensor self, SymInt split_size, int dim=0, *, Tensor[]! out) -> () */
   split_copy(self: Tensor, split_size: Int, dim: Int | undefined, options: O<M, { out: List<Tensor> }>): R<M, void>;
   split_copy(self: Tensor, split_size: Int, options: O<M, { dim?: Int; out: List<Tensor> }>): R<M, void>;
-  /** aten::split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[] */
+  /** aten::split_with_sizes(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[] */
   split_with_sizes(self: Tensor, split_sizes: List<Int>, dim?: Int, options?: O<M>): R<M, Tensor[]>;
   split_with_sizes(self: Tensor, split_sizes: List<Int>, options: O<M, { dim?: Int }>): R<M, Tensor[]>;
-  /** aten::split_with_sizes_copy(Tensor self, int[] split_sizes, int dim=0) -> Tensor[] */
+  /** aten::split_with_sizes_copy(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[] */
   split_with_sizes_copy(self: Tensor, split_sizes: List<Int>, dim?: Int, options?: O<M>): R<M, Tensor[]>;
   split_with_sizes_copy(self: Tensor, split_sizes: List<Int>, options: O<M, { dim?: Int }>): R<M, Tensor[]>;
-  /** aten::split_with_sizes_copy.out(Tensor self, int[] split_sizes, int dim=0, *, Tensor[]! out) -> () */
+  /** aten::split_with_sizes_copy.out(Tensor self, SymInt[] split_sizes, int dim=0, *, Tensor[]! out) -> () */
   split_with_sizes_copy(self: Tensor, split_sizes: List<Int>, dim: Int | undefined, options: O<M, { out: List<Tensor> }>): R<M, void>;
   split_with_sizes_copy(self: Tensor, split_sizes: List<Int>, options: O<M, { dim?: Int; out: List<Tensor> }>): R<M, void>;
   /** aten::sqrt(Tensor self) -> Tensor */
@@ -6560,7 +6577,7 @@ export interface AtenOps<M extends Face> {
   sum(self: Tensor, dim: Each<Int> | null, options: O<M, { keepdim?: boolean; dtype?: DType | null }>): R<M, Tensor>;
   /** aten::sum.out(Tensor self, *, ScalarType? dtype=None, Tensor! out) -> Tensor! */
   sum(self: Tensor, options: O<M, { dtype?: DType | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::sum_to_size(Tensor self, int[] size) -> Tensor */
+  /** aten::sum_to_size(Tensor self, SymInt[] size) -> Tensor */
   sum_to_size(self: Tensor, size: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::svd(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V) */
   svd(self: Tensor, some?: boolean, compute_uv?: boolean, options?: O<M>): R<M, [U: Tensor, S: Tensor, V: Tensor]>;
@@ -6580,16 +6597,16 @@ export interface AtenOps<M extends Face> {
   sym_constrain_range(size: Scalar, options?: O<M, { min?: Int | null; max?: Int | null }>): R<M, void>;
   /** aten::sym_constrain_range_for_size(Scalar size, *, int? min=None, int? max=None) -> () */
   sym_constrain_range_for_size(size: Scalar, options?: O<M, { min?: Int | null; max?: Int | null }>): R<M, void>;
-  /** aten::sym_is_contiguous(Tensor self, MemoryFormat memory_format=0) -> bool */
-  sym_is_contiguous(self: Tensor, memory_format?: MemoryFormat, options?: O<M>): R<M, boolean>;
-  sym_is_contiguous(self: Tensor, options: O<M, { memory_format?: MemoryFormat }>): R<M, boolean>;
-  /** aten::sym_numel(Tensor self) -> int */
+  /** aten::sym_is_contiguous(Tensor self, MemoryFormat memory_format=0) -> SymBool */
+  sym_is_contiguous(self: Tensor, memory_format?: MemoryFormat, options?: O<M>): R<M, Unsupported>;
+  sym_is_contiguous(self: Tensor, options: O<M, { memory_format?: MemoryFormat }>): R<M, Unsupported>;
+  /** aten::sym_numel(Tensor self) -> SymInt */
   sym_numel(self: Tensor, options?: O<M>): R<M, number>;
-  /** aten::sym_size.int(Tensor self, int dim) -> int */
+  /** aten::sym_size.int(Tensor self, int dim) -> SymInt */
   sym_size(self: Tensor, dim: Int, options?: O<M>): R<M, number>;
-  /** aten::sym_storage_offset(Tensor self) -> int */
+  /** aten::sym_storage_offset(Tensor self) -> SymInt */
   sym_storage_offset(self: Tensor, options?: O<M>): R<M, number>;
-  /** aten::sym_stride.int(Tensor self, int dim) -> int */
+  /** aten::sym_stride.int(Tensor self, int dim) -> SymInt */
   sym_stride(self: Tensor, dim: Int, options?: O<M>): R<M, number>;
   /** aten::t(Tensor self) -> Tensor */
   t(self: Tensor, options?: O<M>): R<M, Tensor>;
@@ -6625,10 +6642,10 @@ export interface AtenOps<M extends Face> {
   tanh_backward(grad_output: Tensor, output: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::tanh_backward.grad_input(Tensor grad_output, Tensor output, *, Tensor! grad_input) -> Tensor! */
   tanh_backward(grad_output: Tensor, output: Tensor, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::tensor_split.indices(Tensor self, int[] indices, int dim=0) -> Tensor[] */
+  /** aten::tensor_split.indices(Tensor self, SymInt[] indices, int dim=0) -> Tensor[] */
   tensor_split(self: Tensor, indices: List<Int>, dim?: Int, options?: O<M>): R<M, Tensor[]>;
   tensor_split(self: Tensor, indices: List<Int>, options: O<M, { dim?: Int }>): R<M, Tensor[]>;
-  /** aten::tensor_split.sections(Tensor self, int sections, int dim=0) -> Tensor[] */
+  /** aten::tensor_split.sections(Tensor self, SymInt sections, int dim=0) -> Tensor[] */
   tensor_split(self: Tensor, sections: Int, dim?: Int, options?: O<M>): R<M, Tensor[]>;
   tensor_split(self: Tensor, sections: Int, options: O<M, { dim?: Int }>): R<M, Tensor[]>;
   /** aten::tensor_split.tensor_indices_or_sections(Tensor self, Tensor tensor_indices_or_sections, int dim=0) -> Tensor[] */
@@ -6638,10 +6655,10 @@ export interface AtenOps<M extends Face> {
   tensordot(self: Tensor, other: Tensor, dims_self: List<Int>, dims_other: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::tensordot.out(Tensor self, Tensor other, int[] dims_self, int[] dims_other, *, Tensor! out) -> Tensor! */
   tensordot(self: Tensor, other: Tensor, dims_self: List<Int>, dims_other: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::thnn_conv2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=[1, 1], int[2] padding=[0, 0]) -> Tensor */
+  /** aten::thnn_conv2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0]) -> Tensor */
   thnn_conv2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias?: Tensor | null, stride?: Each<Int>, padding?: Each<Int>, options?: O<M>): R<M, Tensor>;
   thnn_conv2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int> }>): R<M, Tensor>;
-  /** aten::thnn_conv2d.out(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=[1, 1], int[2] padding=[0, 0], *, Tensor! out) -> Tensor! */
+  /** aten::thnn_conv2d.out(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], *, Tensor! out) -> Tensor! */
   thnn_conv2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, bias: Tensor | null | undefined, stride: Each<Int> | undefined, padding: Each<Int> | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   thnn_conv2d(self: Tensor, weight: Tensor, kernel_size: Each<Int>, options: O<M, { bias?: Tensor | null; stride?: Each<Int>; padding?: Each<Int>; out: Tensor }>): R<M, Tensor>;
   /** aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor */
@@ -6654,7 +6671,7 @@ export interface AtenOps<M extends Face> {
   threshold_backward(grad_output: Tensor, self: Tensor, threshold: Scalar, options?: O<M>): R<M, Tensor>;
   /** aten::threshold_backward.grad_input(Tensor grad_output, Tensor self, Scalar threshold, *, Tensor! grad_input) -> Tensor! */
   threshold_backward(grad_output: Tensor, self: Tensor, threshold: Scalar, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::tile(Tensor self, int[] dims) -> Tensor */
+  /** aten::tile(Tensor self, SymInt[] dims) -> Tensor */
   tile(self: Tensor, dims: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::to.device(Tensor self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor */
   to(self: Tensor, device: Device, dtype: DType, non_blocking?: boolean, copy?: boolean, memory_format?: MemoryFormat | null, options?: O<M>): R<M, Tensor>;
@@ -6681,10 +6698,10 @@ export interface AtenOps<M extends Face> {
   to_mkldnn(self: Tensor, options: O<M, { dtype?: DType | null; out: Tensor }>): R<M, Tensor>;
   /** aten::to_mkldnn_backward(Tensor grad, Tensor input) -> Tensor */
   to_mkldnn_backward(grad: Tensor, input: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::to_padded_tensor(Tensor self, float padding, int[]? output_size=None) -> Tensor */
+  /** aten::to_padded_tensor(Tensor self, float padding, SymInt[]? output_size=None) -> Tensor */
   to_padded_tensor(self: Tensor, padding: number, output_size?: List<Int> | null, options?: O<M>): R<M, Tensor>;
   to_padded_tensor(self: Tensor, padding: number, options: O<M, { output_size?: List<Int> | null }>): R<M, Tensor>;
-  /** aten::to_padded_tensor.out(Tensor self, float padding, int[]? output_size=None, *, Tensor! out) -> Tensor! */
+  /** aten::to_padded_tensor.out(Tensor self, float padding, SymInt[]? output_size=None, *, Tensor! out) -> Tensor! */
   to_padded_tensor(self: Tensor, padding: number, output_size: List<Int> | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   to_padded_tensor(self: Tensor, padding: number, options: O<M, { output_size?: List<Int> | null; out: Tensor }>): R<M, Tensor>;
   /** aten::to_sparse(Tensor self, *, Layout? layout=None, int[2]? blocksize=None, int? dense_dim=None) -> Tensor */
@@ -6703,17 +6720,17 @@ export interface AtenOps<M extends Face> {
   /** aten::to_sparse_csr(Tensor self, int? dense_dim=None) -> Tensor */
   to_sparse_csr(self: Tensor, dense_dim?: Int | null, options?: O<M>): R<M, Tensor>;
   to_sparse_csr(self: Tensor, options: O<M, { dense_dim?: Int | null }>): R<M, Tensor>;
-  /** aten::topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices) */
+  /** aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices) */
   topk(self: Tensor, k: Int, dim?: Int, largest?: boolean, sorted?: boolean, options?: O<M>): R<M, [values: Tensor, indices: Tensor]>;
   topk(self: Tensor, k: Int, options: O<M, { dim?: Int; largest?: boolean; sorted?: boolean }>): R<M, [values: Tensor, indices: Tensor]>;
-  /** aten::topk.values(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True, *, Tensor! values, Tensor! indices) -> (Tensor! values, Tensor! indices) */
+  /** aten::topk.values(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True, *, Tensor! values, Tensor! indices) -> (Tensor! values, Tensor! indices) */
   topk(self: Tensor, k: Int, dim: Int | undefined, largest: boolean | undefined, sorted: boolean | undefined, options: O<M, { values: Tensor; indices: Tensor }>): R<M, [values: Tensor, indices: Tensor]>;
   topk(self: Tensor, k: Int, options: O<M, { dim?: Int; largest?: boolean; sorted?: boolean; values: Tensor; indices: Tensor }>): R<M, [values: Tensor, indices: Tensor]>;
   /** aten::trace(Tensor self) -> Tensor */
   trace(self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::trace.out(Tensor self, *, Tensor! out) -> Tensor! */
   trace(self: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::trace_backward(Tensor grad, int[] sizes) -> Tensor */
+  /** aten::trace_backward(Tensor grad, SymInt[] sizes) -> Tensor */
   trace_backward(grad: Tensor, sizes: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::transpose.int(Tensor self, int dim0, int dim1) -> Tensor */
   transpose(self: Tensor, dim0: Int, dim1: Int, options?: O<M>): R<M, Tensor>;
@@ -6737,13 +6754,13 @@ export interface AtenOps<M extends Face> {
   /** aten::triangular_solve.X(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False, *, Tensor! X, Tensor! M) -> (Tensor! solution, Tensor! cloned_coefficient) */
   triangular_solve(self: Tensor, A: Tensor, upper: boolean | undefined, transpose: boolean | undefined, unitriangular: boolean | undefined, options: O<M, { X: Tensor; M: Tensor }>): R<M, [solution: Tensor, cloned_coefficient: Tensor]>;
   triangular_solve(self: Tensor, A: Tensor, options: O<M, { upper?: boolean; transpose?: boolean; unitriangular?: boolean; X: Tensor; M: Tensor }>): R<M, [solution: Tensor, cloned_coefficient: Tensor]>;
-  /** aten::tril(Tensor self, int diagonal=0) -> Tensor */
+  /** aten::tril(Tensor self, SymInt diagonal=0) -> Tensor */
   tril(self: Tensor, diagonal?: Int, options?: O<M>): R<M, Tensor>;
   tril(self: Tensor, options: O<M, { diagonal?: Int }>): R<M, Tensor>;
-  /** aten::tril.out(Tensor self, int diagonal=0, *, Tensor! out) -> Tensor! */
+  /** aten::tril.out(Tensor self, SymInt diagonal=0, *, Tensor! out) -> Tensor! */
   tril(self: Tensor, diagonal: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   tril(self: Tensor, options: O<M, { diagonal?: Int; out: Tensor }>): R<M, Tensor>;
-  /** aten::tril_(Tensor! self, int diagonal=0) -> Tensor! */
+  /** aten::tril_(Tensor! self, SymInt diagonal=0) -> Tensor! */
   tril_(self: Tensor, diagonal?: Int, options?: O<M>): R<M, Tensor>;
   tril_(self: Tensor, options: O<M, { diagonal?: Int }>): R<M, Tensor>;
   /** aten::tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
@@ -6755,13 +6772,13 @@ export interface AtenOps<M extends Face> {
   /** aten::triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1, float p=2, float eps=0.000001, bool swap=False, int reduction=1) -> Tensor */
   triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin?: number, p?: number, eps?: number, swap?: boolean, reduction?: Int, options?: O<M>): R<M, Tensor>;
   triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, options: O<M, { margin?: number; p?: number; eps?: number; swap?: boolean; reduction?: Int }>): R<M, Tensor>;
-  /** aten::triu(Tensor self, int diagonal=0) -> Tensor */
+  /** aten::triu(Tensor self, SymInt diagonal=0) -> Tensor */
   triu(self: Tensor, diagonal?: Int, options?: O<M>): R<M, Tensor>;
   triu(self: Tensor, options: O<M, { diagonal?: Int }>): R<M, Tensor>;
-  /** aten::triu.out(Tensor self, int diagonal=0, *, Tensor! out) -> Tensor! */
+  /** aten::triu.out(Tensor self, SymInt diagonal=0, *, Tensor! out) -> Tensor! */
   triu(self: Tensor, diagonal: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   triu(self: Tensor, options: O<M, { diagonal?: Int; out: Tensor }>): R<M, Tensor>;
-  /** aten::triu_(Tensor! self, int diagonal=0) -> Tensor! */
+  /** aten::triu_(Tensor! self, SymInt diagonal=0) -> Tensor! */
   triu_(self: Tensor, diagonal?: Int, options?: O<M>): R<M, Tensor>;
   triu_(self: Tensor, options: O<M, { diagonal?: Int }>): R<M, Tensor>;
   /** aten::triu_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
@@ -6797,15 +6814,15 @@ export interface AtenOps<M extends Face> {
   /** aten::unbind_copy.int_out(Tensor self, int dim=0, *, Tensor[]! out) -> () */
   unbind_copy(self: Tensor, dim: Int | undefined, options: O<M, { out: List<Tensor> }>): R<M, void>;
   unbind_copy(self: Tensor, options: O<M, { dim?: Int; out: List<Tensor> }>): R<M, void>;
-  /** aten::unflatten.int(Tensor self, int dim, int[] sizes) -> Tensor */
+  /** aten::unflatten.int(Tensor self, int dim, SymInt[] sizes) -> Tensor */
   unflatten(self: Tensor, dim: Int, sizes: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::unflatten_dense_tensors(Tensor flat, Tensor[] tensors) -> Tensor[] */
   unflatten_dense_tensors(flat: Tensor, tensors: List<Tensor>, options?: O<M>): R<M, Tensor[]>;
   /** aten::unfold(Tensor self, int dimension, int size, int step) -> Tensor */
   unfold(self: Tensor, dimension: Int, size: Int, step: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor */
+  /** aten::unfold_backward(Tensor grad_in, SymInt[] input_sizes, int dim, int size, int step) -> Tensor */
   unfold_backward(grad_in: Tensor, input_sizes: List<Int>, dim: Int, size: Int, step: Int, options?: O<M>): R<M, Tensor>;
-  /** aten::unfold_backward.out(Tensor grad_in, int[] input_sizes, int dim, int size, int step, *, Tensor! out) -> Tensor! */
+  /** aten::unfold_backward.out(Tensor grad_in, SymInt[] input_sizes, int dim, int size, int step, *, Tensor! out) -> Tensor! */
   unfold_backward(grad_in: Tensor, input_sizes: List<Int>, dim: Int, size: Int, step: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::unfold_copy(Tensor self, int dimension, int size, int step) -> Tensor */
   unfold_copy(self: Tensor, dimension: Int, size: Int, step: Int, options?: O<M>): R<M, Tensor>;
@@ -6841,16 +6858,16 @@ export interface AtenOps<M extends Face> {
   /** aten::unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[] */
   unsafe_chunk(self: Tensor, chunks: Int, dim?: Int, options?: O<M>): R<M, Tensor[]>;
   unsafe_chunk(self: Tensor, chunks: Int, options: O<M, { dim?: Int }>): R<M, Tensor[]>;
-  /** aten::unsafe_split.Tensor(Tensor self, int split_size, int dim=0) -> Tensor[] */
+  /** aten::unsafe_split.Tensor(Tensor self, SymInt split_size, int dim=0) -> Tensor[] */
   unsafe_split(self: Tensor, split_size: Int, dim?: Int, options?: O<M>): R<M, Tensor[]>;
   unsafe_split(self: Tensor, split_size: Int, options: O<M, { dim?: Int }>): R<M, Tensor[]>;
-  /** aten::unsafe_split.Tensor_out(Tensor self, int split_size, int dim=0, *, Tensor[]! out) -> () */
+  /** aten::unsafe_split.Tensor_out(Tensor self, SymInt split_size, int dim=0, *, Tensor[]! out) -> () */
   unsafe_split(self: Tensor, split_size: Int, dim: Int | undefined, options: O<M, { out: List<Tensor> }>): R<M, void>;
   unsafe_split(self: Tensor, split_size: Int, options: O<M, { dim?: Int; out: List<Tensor> }>): R<M, void>;
-  /** aten::unsafe_split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[] */
+  /** aten::unsafe_split_with_sizes(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[] */
   unsafe_split_with_sizes(self: Tensor, split_sizes: List<Int>, dim?: Int, options?: O<M>): R<M, Tensor[]>;
   unsafe_split_with_sizes(self: Tensor, split_sizes: List<Int>, options: O<M, { dim?: Int }>): R<M, Tensor[]>;
-  /** aten::unsafe_split_with_sizes.out(Tensor self, int[] split_sizes, int dim=0, *, Tensor[]! out) -> () */
+  /** aten::unsafe_split_with_sizes.out(Tensor self, SymInt[] split_sizes, int dim=0, *, Tensor[]! out) -> () */
   unsafe_split_with_sizes(self: Tensor, split_sizes: List<Int>, dim: Int | undefined, options: O<M, { out: List<Tensor> }>): R<M, void>;
   unsafe_split_with_sizes(self: Tensor, split_sizes: List<Int>, options: O<M, { dim?: Int; out: List<Tensor> }>): R<M, void>;
   /** aten::unsqueeze(Tensor self, int dim) -> Tensor */
@@ -6861,109 +6878,109 @@ export interface AtenOps<M extends Face> {
   unsqueeze_copy(self: Tensor, dim: Int, options?: O<M>): R<M, Tensor>;
   /** aten::unsqueeze_copy.out(Tensor self, int dim, *, Tensor! out) -> Tensor! */
   unsqueeze_copy(self: Tensor, dim: Int, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_bicubic2d(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::upsample_bicubic2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
   upsample_bicubic2d(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_bicubic2d(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_bicubic2d.out(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
+  /** aten::upsample_bicubic2d.out(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
   upsample_bicubic2d(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   upsample_bicubic2d(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_bicubic2d.vec(Tensor input, int[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
+  /** aten::upsample_bicubic2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
   upsample_bicubic2d(input: Tensor, output_size: List<Int> | null, align_corners: boolean, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::upsample_bicubic2d_backward(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::upsample_bicubic2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
   upsample_bicubic2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_bicubic2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_bicubic2d_backward.grad_input(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::upsample_bicubic2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
   upsample_bicubic2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   upsample_bicubic2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_bilinear2d(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::upsample_bilinear2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
   upsample_bilinear2d(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_bilinear2d(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_bilinear2d.out(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
+  /** aten::upsample_bilinear2d.out(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
   upsample_bilinear2d(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   upsample_bilinear2d(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_bilinear2d.vec(Tensor input, int[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
+  /** aten::upsample_bilinear2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
   upsample_bilinear2d(input: Tensor, output_size: List<Int> | null, align_corners: boolean, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::upsample_bilinear2d.vec_out(Tensor input, int[]? output_size, bool align_corners, float[]? scale_factors, *, Tensor! out) -> Tensor! */
+  /** aten::upsample_bilinear2d.vec_out(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors, *, Tensor! out) -> Tensor! */
   upsample_bilinear2d(input: Tensor, output_size: List<Int> | null, align_corners: boolean, scale_factors: List<number> | null, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_bilinear2d_backward(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::upsample_bilinear2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor */
   upsample_bilinear2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_bilinear2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_bilinear2d_backward.grad_input(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::upsample_bilinear2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
   upsample_bilinear2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   upsample_bilinear2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_h?: number | null; scales_w?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_linear1d(Tensor self, int[1] output_size, bool align_corners, float? scales=None) -> Tensor */
+  /** aten::upsample_linear1d(Tensor self, SymInt[1] output_size, bool align_corners, float? scales=None) -> Tensor */
   upsample_linear1d(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_linear1d(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_linear1d.out(Tensor self, int[1] output_size, bool align_corners, float? scales=None, *, Tensor! out) -> Tensor! */
+  /** aten::upsample_linear1d.out(Tensor self, SymInt[1] output_size, bool align_corners, float? scales=None, *, Tensor! out) -> Tensor! */
   upsample_linear1d(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   upsample_linear1d(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_linear1d.vec(Tensor input, int[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
+  /** aten::upsample_linear1d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
   upsample_linear1d(input: Tensor, output_size: List<Int> | null, align_corners: boolean, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::upsample_linear1d_backward(Tensor grad_output, int[1] output_size, int[3] input_size, bool align_corners, float? scales=None) -> Tensor */
+  /** aten::upsample_linear1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, bool align_corners, float? scales=None) -> Tensor */
   upsample_linear1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_linear1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_linear1d_backward.grad_input(Tensor grad_output, int[1] output_size, int[3] input_size, bool align_corners, float? scales=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::upsample_linear1d_backward.grad_input(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, bool align_corners, float? scales=None, *, Tensor! grad_input) -> Tensor! */
   upsample_linear1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   upsample_linear1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_nearest1d(Tensor self, int[1] output_size, float? scales=None) -> Tensor */
+  /** aten::upsample_nearest1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor */
   upsample_nearest1d(self: Tensor, output_size: Each<Int>, scales?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_nearest1d(self: Tensor, output_size: Each<Int>, options: O<M, { scales?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_nearest1d.out(Tensor self, int[1] output_size, float? scales=None, *, Tensor! out) -> Tensor! */
+  /** aten::upsample_nearest1d.out(Tensor self, SymInt[1] output_size, float? scales=None, *, Tensor! out) -> Tensor! */
   upsample_nearest1d(self: Tensor, output_size: Each<Int>, scales: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   upsample_nearest1d(self: Tensor, output_size: Each<Int>, options: O<M, { scales?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_nearest1d.vec(Tensor input, int[]? output_size, float[]? scale_factors) -> Tensor */
+  /** aten::upsample_nearest1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor */
   upsample_nearest1d(input: Tensor, output_size: List<Int> | null, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::upsample_nearest1d_backward(Tensor grad_output, int[1] output_size, int[3] input_size, float? scales=None) -> Tensor */
+  /** aten::upsample_nearest1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None) -> Tensor */
   upsample_nearest1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_nearest1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_nearest1d_backward.grad_input(Tensor grad_output, int[1] output_size, int[3] input_size, float? scales=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::upsample_nearest1d_backward.grad_input(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None, *, Tensor! grad_input) -> Tensor! */
   upsample_nearest1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   upsample_nearest1d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_nearest2d(Tensor self, int[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor */
   upsample_nearest2d(self: Tensor, output_size: Each<Int>, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_nearest2d(self: Tensor, output_size: Each<Int>, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_nearest2d.out(Tensor self, int[2] output_size, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
+  /** aten::upsample_nearest2d.out(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
   upsample_nearest2d(self: Tensor, output_size: Each<Int>, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   upsample_nearest2d(self: Tensor, output_size: Each<Int>, options: O<M, { scales_h?: number | null; scales_w?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_nearest2d.vec(Tensor input, int[]? output_size, float[]? scale_factors) -> Tensor */
+  /** aten::upsample_nearest2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor */
   upsample_nearest2d(input: Tensor, output_size: List<Int> | null, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::upsample_nearest2d.vec_out(Tensor input, int[]? output_size, float[]? scale_factors, *, Tensor! out) -> Tensor! */
+  /** aten::upsample_nearest2d.vec_out(Tensor input, SymInt[]? output_size, float[]? scale_factors, *, Tensor! out) -> Tensor! */
   upsample_nearest2d(input: Tensor, output_size: List<Int> | null, scale_factors: List<number> | null, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_nearest2d_backward(Tensor grad_output, int[2] output_size, int[4] input_size, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::upsample_nearest2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None) -> Tensor */
   upsample_nearest2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_nearest2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_nearest2d_backward.grad_input(Tensor grad_output, int[2] output_size, int[4] input_size, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::upsample_nearest2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
   upsample_nearest2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   upsample_nearest2d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales_h?: number | null; scales_w?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_nearest3d(Tensor self, int[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::upsample_nearest3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
   upsample_nearest3d(self: Tensor, output_size: Each<Int>, scales_d?: number | null, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_nearest3d(self: Tensor, output_size: Each<Int>, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_nearest3d.out(Tensor self, int[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
+  /** aten::upsample_nearest3d.out(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
   upsample_nearest3d(self: Tensor, output_size: Each<Int>, scales_d: number | null | undefined, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   upsample_nearest3d(self: Tensor, output_size: Each<Int>, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_nearest3d.vec(Tensor input, int[]? output_size, float[]? scale_factors) -> Tensor */
+  /** aten::upsample_nearest3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor */
   upsample_nearest3d(input: Tensor, output_size: List<Int> | null, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::upsample_nearest3d_backward(Tensor grad_output, int[3] output_size, int[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::upsample_nearest3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
   upsample_nearest3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales_d?: number | null, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_nearest3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_nearest3d_backward.grad_input(Tensor grad_output, int[3] output_size, int[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::upsample_nearest3d_backward.grad_input(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
   upsample_nearest3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, scales_d: number | null | undefined, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   upsample_nearest3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_trilinear3d(Tensor self, int[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::upsample_trilinear3d(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
   upsample_trilinear3d(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_d?: number | null, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_trilinear3d(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_trilinear3d.out(Tensor self, int[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
+  /** aten::upsample_trilinear3d.out(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! out) -> Tensor! */
   upsample_trilinear3d(self: Tensor, output_size: Each<Int>, align_corners: boolean, scales_d: number | null | undefined, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   upsample_trilinear3d(self: Tensor, output_size: Each<Int>, align_corners: boolean, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null; out: Tensor }>): R<M, Tensor>;
-  /** aten::upsample_trilinear3d.vec(Tensor input, int[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
+  /** aten::upsample_trilinear3d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor */
   upsample_trilinear3d(input: Tensor, output_size: List<Int> | null, align_corners: boolean, scale_factors: List<number> | null, options?: O<M>): R<M, Tensor>;
-  /** aten::upsample_trilinear3d_backward(Tensor grad_output, int[3] output_size, int[5] input_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
+  /** aten::upsample_trilinear3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor */
   upsample_trilinear3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_d?: number | null, scales_h?: number | null, scales_w?: number | null, options?: O<M>): R<M, Tensor>;
   upsample_trilinear3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null }>): R<M, Tensor>;
-  /** aten::upsample_trilinear3d_backward.grad_input(Tensor grad_output, int[3] output_size, int[5] input_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
+  /** aten::upsample_trilinear3d_backward.grad_input(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor! grad_input) -> Tensor! */
   upsample_trilinear3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, scales_d: number | null | undefined, scales_h: number | null | undefined, scales_w: number | null | undefined, options: O<M, { grad_input: Tensor }>): R<M, Tensor>;
   upsample_trilinear3d_backward(grad_output: Tensor, output_size: Each<Int>, input_size: Each<Int>, align_corners: boolean, options: O<M, { scales_d?: number | null; scales_h?: number | null; scales_w?: number | null; grad_input: Tensor }>): R<M, Tensor>;
-  /** aten::value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) -> Tensor */
+  /** aten::value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, SymInt[] sizes, bool keepdim) -> Tensor */
   value_selecting_reduction_backward(grad: Tensor, dim: Int, indices: Tensor, sizes: List<Int>, keepdim: boolean, options?: O<M>): R<M, Tensor>;
   /** aten::values(Tensor self) -> Tensor */
   values(self: Tensor, options?: O<M>): R<M, Tensor>;
@@ -7005,7 +7022,7 @@ export interface AtenOps<M extends Face> {
   vdot(self: Tensor, other: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::vdot.out(Tensor self, Tensor other, *, Tensor! out) -> Tensor! */
   vdot(self: Tensor, other: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::view(Tensor self, int[] size) -> Tensor */
+  /** aten::view(Tensor self, SymInt[] size) -> Tensor */
   view(self: Tensor, size: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::view.dtype(Tensor self, ScalarType dtype) -> Tensor */
   view(self: Tensor, dtype: DType, options?: O<M>): R<M, Tensor>;
@@ -7023,13 +7040,13 @@ export interface AtenOps<M extends Face> {
   view_as_real_copy(self: Tensor, options?: O<M>): R<M, Tensor>;
   /** aten::view_as_real_copy.out(Tensor self, *, Tensor! out) -> Tensor! */
   view_as_real_copy(self: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::view_copy(Tensor self, int[] size) -> Tensor */
+  /** aten::view_copy(Tensor self, SymInt[] size) -> Tensor */
   view_copy(self: Tensor, size: List<Int>, options?: O<M>): R<M, Tensor>;
   /** aten::view_copy.dtype(Tensor self, ScalarType dtype) -> Tensor */
   view_copy(self: Tensor, dtype: DType, options?: O<M>): R<M, Tensor>;
   /** aten::view_copy.dtype_out(Tensor self, ScalarType dtype, *, Tensor! out) -> Tensor! */
   view_copy(self: Tensor, dtype: DType, options: O<M, { out: Tensor }>): R<M, Tensor>;
-  /** aten::view_copy.out(Tensor self, int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::view_copy.out(Tensor self, SymInt[] size, *, Tensor! out) -> Tensor! */
   view_copy(self: Tensor, size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::vsplit.array(Tensor self, int[] indices) -> Tensor[] */
   vsplit(self: Tensor, indices: List<Int>, options?: O<M>): R<M, Tensor[]>;
@@ -7073,9 +7090,9 @@ export interface AtenOps<M extends Face> {
   zero(self: Tensor, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::zero_(Tensor! self) -> Tensor! */
   zero_(self: Tensor, options?: O<M>): R<M, Tensor>;
-  /** aten::zeros(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
+  /** aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   zeros(size: List<Int>, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null }>): R<M, Tensor>;
-  /** aten::zeros.out(int[] size, *, Tensor! out) -> Tensor! */
+  /** aten::zeros.out(SymInt[] size, *, Tensor! out) -> Tensor! */
   zeros(size: List<Int>, options: O<M, { out: Tensor }>): R<M, Tensor>;
   /** aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   zeros_like(self: Tensor, options?: O<M, { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pin_memory?: boolean | null; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
@@ -7143,6 +7160,25 @@ export interface C10dOps<M extends Face> {
   scatter_(output_tensors: List<Tensor>, input_tensors: List<List<Tensor>>, process_group: Unsupported, root_rank: Int, options: O<M, { async_op?: boolean; timeout?: Int }>): R<M, [result0: Tensor[], result1: Unsupported]>;
   /** c10d::send(Tensor[] tensors, __torch__.torch.classes.c10d.ProcessGroup process_group, int dst, int tag) -> __torch__.torch.classes.c10d.Work */
   send(tensors: List<Tensor>, process_group: Unsupported, dst: Int, tag: Int, options?: O<M>): R<M, Unsupported>;
+}
+
+/** Operators of `inductor`. */
+export interface InductorOps<M extends Face> {
+  /** inductor::_alloc_from_pool(Tensor self, int offset_bytes, ScalarType dtype, int[] size, int[] stride) -> Tensor */
+  _alloc_from_pool(self: Tensor, offset_bytes: Int, dtype: DType, size: List<Int>, stride: List<Int>, options?: O<M>): R<M, Tensor>;
+  /** inductor::_mm_plus_mm(Tensor a, Tensor b, Tensor c, Tensor d, Tensor! out) -> Tensor! */
+  _mm_plus_mm(a: Tensor, b: Tensor, c: Tensor, d: Tensor, out: Tensor, options?: O<M>): R<M, Tensor>;
+  /** inductor::_reinterpret_tensor(Tensor self, int[] size, int[] stride, int offset_increment=0) -> Tensor */
+  _reinterpret_tensor(self: Tensor, size: List<Int>, stride: List<Int>, offset_increment?: Int, options?: O<M>): R<M, Tensor>;
+  _reinterpret_tensor(self: Tensor, size: List<Int>, stride: List<Int>, options: O<M, { offset_increment?: Int }>): R<M, Tensor>;
+  /** inductor::accumulate_grad_(Tensor variable, Tensor? variable_grad, Tensor? new_grad) -> Tensor? */
+  accumulate_grad_(variable: Tensor, variable_grad: Tensor | null, new_grad: Tensor | null, options?: O<M>): R<M, Tensor | null>;
+}
+
+/** Operators of `inductor_prims`. */
+export interface InductorPrimsOps<M extends Face> {
+  /** inductor_prims::inductor_reserve_rng_state(Generator? generator, SymInt increment) -> (Tensor, Tensor, Tensor) */
+  inductor_reserve_rng_state(generator: null, increment: Int, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
 }
 
 /** Operators of `mkl`. */
@@ -7667,6 +7703,61 @@ export interface SparseOps<M extends Face> {
   qlinear_unpack(W_prepack: Unsupported, options?: O<M>): R<M, [W_origin: Tensor, B_origin: Tensor | null, block_pattern: number[]]>;
 }
 
+/** Operators of `static_runtime`. */
+export interface StaticRuntimeOps<M extends Face> {
+  /** static_runtime::VarTupleUnpack() -> () */
+  VarTupleUnpack(options?: O<M>): R<M, void>;
+  /** static_runtime::clamp_nan_to_num(Tensor input, Scalar? min, Scalar? max, float? nan, float? posinf, float? posinf) -> Tensor */
+  clamp_nan_to_num(input: Tensor, min: Scalar | null, max: Scalar | null, nan: number | null, posinf: number | null, posinf_5: number | null, options?: O<M>): R<M, Tensor>;
+  /** static_runtime::create_owned_ref() -> () */
+  create_owned_ref(options?: O<M>): R<M, void>;
+  /** static_runtime::dequantize_copy.self(Tensor self) -> Tensor */
+  dequantize_copy(self: Tensor, options?: O<M>): R<M, Tensor>;
+  /** static_runtime::dict_unpack() -> () */
+  dict_unpack(options?: O<M>): R<M, void>;
+  /** static_runtime::embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, Tensor) */
+  embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq?: boolean, mode?: Int, sparse?: boolean, per_sample_weights?: Tensor | null, include_last_offset?: boolean, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
+  embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, options: O<M, { scale_grad_by_freq?: boolean; mode?: Int; sparse?: boolean; per_sample_weights?: Tensor | null; include_last_offset?: boolean }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
+  /** static_runtime::embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, Tensor) */
+  embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: boolean, mode: Int, sparse: boolean, per_sample_weights: Tensor | null, include_last_offset: boolean, padding_idx: Int | null, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
+  /** static_runtime::expand_dims_copy(Tensor input, int[] dims) -> Tensor */
+  expand_dims_copy(input: Tensor, dims: List<Int>, options?: O<M>): R<M, Tensor>;
+  /** static_runtime::flatten_copy.using_ints(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor */
+  flatten_copy(self: Tensor, start_dim?: Int, end_dim?: Int, options?: O<M>): R<M, Tensor>;
+  flatten_copy(self: Tensor, options: O<M, { start_dim?: Int; end_dim?: Int }>): R<M, Tensor>;
+  /** static_runtime::fused_equally_split(Tensor input, int num_split, int dim) -> () */
+  fused_equally_split(input: Tensor, num_split: Int, dim: Int, options?: O<M>): R<M, void>;
+  /** static_runtime::layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=0.00001, bool cudnn_enable=True) -> (Tensor, Tensor, Tensor) */
+  layer_norm(input: Tensor, normalized_shape: List<Int>, weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnn_enable?: boolean, options?: O<M>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
+  layer_norm(input: Tensor, normalized_shape: List<Int>, options: O<M, { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnn_enable?: boolean }>): R<M, [result0: Tensor, result1: Tensor, result2: Tensor]>;
+  /** static_runtime::permute_copy(Tensor self, int[] dims) -> Tensor */
+  permute_copy(self: Tensor, dims: List<Int>, options?: O<M>): R<M, Tensor>;
+  /** static_runtime::reshape_copy(Tensor self, int[] shape) -> Tensor */
+  reshape_copy(self: Tensor, shape: List<Int>, options?: O<M>): R<M, Tensor>;
+  /** static_runtime::select_tensor(Tensor a, Tensor b, bool use_b) -> Tensor */
+  select_tensor(a: Tensor, b: Tensor, use_b: boolean, options?: O<M>): R<M, Tensor>;
+  /** static_runtime::signed_log1p(Tensor input) -> Tensor */
+  signed_log1p(input: Tensor, options?: O<M>): R<M, Tensor>;
+  /** static_runtime::to_copy.dtype(Tensor self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor */
+  to_copy(self: Tensor, dtype: DType, non_blocking?: boolean, copy?: boolean, memory_format?: MemoryFormat | null, options?: O<M>): R<M, Tensor>;
+  to_copy(self: Tensor, dtype: DType, options: O<M, { non_blocking?: boolean; copy?: boolean; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
+  /** static_runtime::to_copy.other(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor */
+  to_copy(self: Tensor, other: Tensor, non_blocking?: boolean, copy?: boolean, memory_format?: MemoryFormat | null, options?: O<M>): R<M, Tensor>;
+  to_copy(self: Tensor, other: Tensor, options: O<M, { non_blocking?: boolean; copy?: boolean; memory_format?: MemoryFormat | null }>): R<M, Tensor>;
+  /** static_runtime::to_copy.prim_dtype(Tensor self, int? dtype=None, bool non_blocking=False, bool copy=False) -> Tensor */
+  to_copy(self: Tensor, dtype?: Int | null, non_blocking?: boolean, copy?: boolean, options?: O<M>): R<M, Tensor>;
+  to_copy(self: Tensor, options: O<M, { dtype?: Int | null; non_blocking?: boolean; copy?: boolean }>): R<M, Tensor>;
+  /** static_runtime::to_maybe_copy_out.dtype(Tensor self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> (Tensor, bool) */
+  to_maybe_copy_out(self: Tensor, dtype: DType, non_blocking?: boolean, copy?: boolean, memory_format?: MemoryFormat | null, options?: O<M>): R<M, [result0: Tensor, result1: boolean]>;
+  to_maybe_copy_out(self: Tensor, dtype: DType, options: O<M, { non_blocking?: boolean; copy?: boolean; memory_format?: MemoryFormat | null }>): R<M, [result0: Tensor, result1: boolean]>;
+  /** static_runtime::to_maybe_copy_out.other(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> (Tensor, bool) */
+  to_maybe_copy_out(self: Tensor, other: Tensor, non_blocking?: boolean, copy?: boolean, memory_format?: MemoryFormat | null, options?: O<M>): R<M, [result0: Tensor, result1: boolean]>;
+  to_maybe_copy_out(self: Tensor, other: Tensor, options: O<M, { non_blocking?: boolean; copy?: boolean; memory_format?: MemoryFormat | null }>): R<M, [result0: Tensor, result1: boolean]>;
+  /** static_runtime::to_maybe_copy_out.prim_dtype(Tensor self, int? dtype=None, bool non_blocking=False, bool copy=False) -> (Tensor, bool) */
+  to_maybe_copy_out(self: Tensor, dtype?: Int | null, non_blocking?: boolean, copy?: boolean, options?: O<M>): R<M, [result0: Tensor, result1: boolean]>;
+  to_maybe_copy_out(self: Tensor, options: O<M, { dtype?: Int | null; non_blocking?: boolean; copy?: boolean }>): R<M, [result0: Tensor, result1: boolean]>;
+}
+
 /** Operators of `symm_mem`. */
 export interface SymmMemOps<M extends Face> {
   /** symm_mem::_async_input_mm(Tensor a, Tensor b, Tensor a_chunk_signals, int a_chunk_pivot) -> Tensor */
@@ -7748,11 +7839,15 @@ export interface SymmMemOps<M extends Face> {
 
 /** All operators: those of `aten` by name, others by namespace and name. */
 export interface GeneratedOps<M extends Face> extends AtenOps<M> {
-  readonly _c10d_functional: C10dFunctionalOps<M>;
-  readonly _c10d_functional_autograd: C10dFunctionalAutogradOps<M>;
-  readonly _quantized: QuantizedOps<M>;
+  readonly _c10d_functional: _C10dFunctionalOps<M>;
+  readonly _c10d_functional_autograd: _C10dFunctionalAutogradOps<M>;
+  readonly _dtensor: _DtensorOps<M>;
+  readonly _quantized: _QuantizedOps<M>;
+  readonly _test: _TestOps<M>;
   readonly internal: InternalOps<M>;
   readonly c10d: C10dOps<M>;
+  readonly inductor: InductorOps<M>;
+  readonly inductor_prims: InductorPrimsOps<M>;
   readonly mkl: MklOps<M>;
   readonly mkldnn: MkldnnOps<M>;
   readonly mkldnn_prepacked: MkldnnPrepackedOps<M>;
@@ -7761,5 +7856,6 @@ export interface GeneratedOps<M extends Face> extends AtenOps<M> {
   readonly quantization: QuantizationOps<M>;
   readonly quantized: QuantizedOps<M>;
   readonly sparse: SparseOps<M>;
+  readonly static_runtime: StaticRuntimeOps<M>;
   readonly symm_mem: SymmMemOps<M>;
 }

@@ -2,7 +2,7 @@ import type { NativeOverload, NativeValue, OverloadId } from "../native/addon.js
 import { type ArgumentType, argumentType } from "./argument.js";
 import { TorchsightError, describeValue } from "./errors.js";
 import { isScalar } from "./scalar.js";
-import type { Tensor } from "./tensor.js";
+import { Tensor } from "./tensor.js";
 
 /** One overload, ready to be matched against arguments. */
 export interface Overload {
@@ -155,8 +155,8 @@ function noMatch(
   options: Options | undefined,
 ): TorchsightError {
   const given = [
-    ...positional.map(describeValue),
-    ...Object.entries(options ?? {}).map(([name, value]) => `${name}: ${describeValue(value)}`),
+    ...positional.map(describeArgument),
+    ...Object.entries(options ?? {}).map(([name, value]) => `${name}: ${describeArgument(value)}`),
   ];
   const candidates = overloads.map(({ schema }) => `\n  ${schema}`).join("");
   return new TorchsightError(
@@ -164,6 +164,11 @@ function noMatch(
     `expected arguments of one of these schemas for ${operator} ` +
       `but received (${given.join(", ")}):${candidates}`,
   );
+}
+
+function describeArgument(value: unknown): string {
+  if (!(value instanceof Tensor)) return describeValue(value);
+  return value.disposed ? "a disposed tensor" : `a ${value.dtype} tensor of shape [${value.shape}]`;
 }
 
 /** The tensors that an in-place or out variant gives back are the ones it was given. */
