@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TorchsightError } from "./errors.js";
-import { fromNative, native } from "./runtime.js";
+import { callNative } from "./runtime.js";
 
 /** A tensor in a file. */
 export interface CheckpointTensor {
@@ -81,19 +81,16 @@ export function weightsFile(path: string): string {
 
 /** Reads the headers of a safetensors file, an index with its shards, or an npz. */
 export function openCheckpoint(file: string): Checkpoint {
-  const isIndex = file.endsWith(".json");
-  try {
-    const text = isIndex ? native().inspectIndex(file) : native().inspectFile(file);
-    const { files, tensors, metadata = {} } = JSON.parse(text) as Inspection;
-    const absolute = (name: string) => resolve(dirname(file), name);
-    return {
-      files: files?.map(absolute) ?? [file],
-      tensors: tensors.map((tensor) => ({ ...tensor, file: absolute(tensor.file ?? file) })),
-      metadata,
-    };
-  } catch (error) {
-    throw fromNative(error);
-  }
+  const text = callNative((addon) =>
+    file.endsWith(".json") ? addon.inspectIndex(file) : addon.inspectFile(file),
+  );
+  const { files, tensors, metadata = {} } = JSON.parse(text) as Inspection;
+  const absolute = (name: string) => resolve(dirname(file), name);
+  return {
+    files: files?.map(absolute) ?? [file],
+    tensors: tensors.map((tensor) => ({ ...tensor, file: absolute(tensor.file ?? file) })),
+    metadata,
+  };
 }
 
 /** What the native side tells of a file. An index names files of its own folder. */

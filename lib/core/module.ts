@@ -6,7 +6,7 @@ import { invalidArgument, TorchsightError } from "./errors.js";
 import type { Job, JobControl, Progress } from "./job.js";
 import { startJob, type Work } from "./jobs.js";
 import { idsOf, type NamedTensors, namedTensors } from "./named.js";
-import { native } from "./runtime.js";
+import { callNative, native } from "./runtime.js";
 import type { MethodSchema, ModuleDescription, ParameterInfo } from "./schema.js";
 import { Session } from "./session.js";
 import type { Tensor } from "./tensor.js";
@@ -93,7 +93,7 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
 
   /** Process ids of the workers of an isolated or sharded module, rank by rank; else empty. */
   get pids(): readonly number[] {
-    return native().modulePids(this.#use());
+    return callNative((addon) => addon.modulePids(this.#use()));
   }
 
   /**
@@ -135,7 +135,8 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
 
   /** Opens native state of that kind, such as a cache. Throws `NOT_FOUND` where there is none. */
   openSession(kind: string, args: Record<string, unknown> = {}): Session {
-    const id = native().openSession(this.#use(), kind, JSON.stringify(args));
+    const text = JSON.stringify(args);
+    const id = callNative((addon) => addon.openSession(this.#use(), kind, text));
     const session = new Session(id, () => this.#sessions.delete(session));
     this.#sessions.add(session);
     return session;

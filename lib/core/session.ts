@@ -3,7 +3,7 @@ import { TorchsightError } from "./errors.js";
 import type { Job, JobControl, Progress } from "./job.js";
 import { startJob } from "./jobs.js";
 import { idsOf, type NamedTensors, namedTensors } from "./named.js";
-import { native } from "./runtime.js";
+import { callNative, native } from "./runtime.js";
 import type { MethodSchema } from "./schema.js";
 import type { Tensor } from "./tensor.js";
 
@@ -59,12 +59,12 @@ export class Session {
 
   /** The state as named tensors. Throws `UNSUPPORTED` where a session cannot be taken apart. */
   snapshot(): NamedTensors {
-    return namedTensors(native().sessionSnapshot(this.#use()));
+    return namedTensors(callNative((addon) => addon.sessionSnapshot(this.#use())));
   }
 
   /** Puts a {@link snapshot} back. */
   restore(state: Record<string, Tensor>): void {
-    native().sessionRestore(this.#use(), idsOf(state));
+    callNative((addon) => addon.sessionRestore(this.#use(), idsOf(state)));
   }
 
   /** Frees the native state. Calls that run keep it until they have settled. */

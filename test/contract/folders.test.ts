@@ -26,7 +26,9 @@ const names = Object.keys(systems).sort();
 test("each system has a folder on both sides, a line in the table and a native factory", (t) => {
   t.deepEqual(foldersOf("lib", "models").sort(), names);
   t.deepEqual(foldersOf("native", "models").sort(), names);
-  const ofSystems = native().modelTypes().filter((name) => !name.startsWith("torchsight_"));
+  const ofSystems = native()
+    .modelTypes()
+    .filter((name) => !name.startsWith("torchsight_"));
   t.deepEqual(ofSystems.toSorted(), names);
   for (const [name, system] of Object.entries(systems)) t.is(system.modelType, name);
 });
