@@ -69,7 +69,7 @@ export function readConfig(path: string): unknown {
 export function weightsFile(path: string): string {
   if (!statSync(path).isDirectory()) return path;
   const npz = readdirSync(path).filter((name) => name.endsWith(".npz"));
-  const names = [INDEX, SINGLE, ...(npz.length === 1 ? npz : [])];
+  const names = [SINGLE, INDEX, ...(npz.length === 1 ? npz : [])];
   const found = names.find((name) => existsSync(join(path, name)));
   if (found !== undefined) return join(path, found);
   throw new TorchsightError(

@@ -52,6 +52,9 @@ export interface SaveOptions extends JobControl {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+/** Closes modules that were collected without being disposed of. */
+const collected = new FinalizationRegistry<ModuleId>((id) => native().closeModule(id));
+
 /**
  * A native model with a table of methods. It owns the weights: dispose of it when done. Jobs that
  * run keep what they need, so a module may be disposed of at any time; new calls are then refused
@@ -89,6 +92,7 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
     this.methods = Object.fromEntries(description.methods.map((schema) => [schema.name, schema]));
     this.taps = description.taps;
     this.parameters = description.parameters;
+    collected.register(this, loaded.module, this);
   }
 
   /** Process ids of the workers of an isolated or sharded module, rank by rank; else empty. */
@@ -201,6 +205,7 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
 
   #closeIfIdle(): void {
     if (!this.#disposed || this.#running > 0) return;
+    collected.unregister(this);
     native().closeModule(this.#id);
     for (const closed of this.#closed.splice(0)) closed();
   }
