@@ -25,7 +25,7 @@ export { type Index, Slice, type SliceText, slice } from "./core/indexing.js";
 export { Job, type JobControl, type JobState, type JobStats, type Progress } from "./core/job.js";
 export { type LaneCounters, type LaneLimits, lanes } from "./core/lanes.js";
 export {
-  create,
+  createModule,
   type Layout,
   type LoadOptions,
   load,

@@ -73,7 +73,7 @@ export function load<M extends { [K in keyof M]: MethodTypes } = AnyMethods>(
 }
 
 /** Makes a model of a config alone, its weights drawn from `seed` (default 0). */
-export function create<M extends { [K in keyof M]: MethodTypes } = AnyMethods>(
+export function createModule<M extends { [K in keyof M]: MethodTypes } = AnyMethods>(
   config: object,
   options: LoadOptions = {},
 ): Job<Module<M>> {

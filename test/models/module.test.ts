@@ -3,7 +3,7 @@ import { join } from "node:path";
 import test from "ava";
 import { tensor } from "../../lib/core/create.js";
 import type { ErrorCode } from "../../lib/core/errors.js";
-import { create, load } from "../../lib/core/load.js";
+import { createModule, load } from "../../lib/core/load.js";
 import { formatMethod } from "../../lib/core/schema.js";
 import { temporary } from "./fixtures.js";
 
@@ -14,7 +14,7 @@ for (const place of PLACES) {
   const where = JSON.stringify(place);
 
   test(`a method gives back what it was given ${where}`, async (t) => {
-    await using model = await create(DIAGNOSTICS, place);
+    await using model = await createModule(DIAGNOSTICS, place);
     const x = tensor([[1, 2, 3]]);
     using result = await model.call("echo", { x });
     t.deepEqual(await result.x!.toArray(), [[1, 2, 3]]);
@@ -22,7 +22,7 @@ for (const place of PLACES) {
   });
 
   test(`a stream gives every item in order ${where}`, async (t) => {
-    await using model = await create(DIAGNOSTICS, place);
+    await using model = await createModule(DIAGNOSTICS, place);
     const seen: unknown[] = [];
     for await (const item of model.call("count", {}, { args: { n: 20 } })) {
       using owned = item;
@@ -35,7 +35,7 @@ for (const place of PLACES) {
   });
 
   test(`a session keeps its state ${where}`, async (t) => {
-    await using model = await create(DIAGNOSTICS, place);
+    await using model = await createModule(DIAGNOSTICS, place);
     using session = model.openSession("sum");
     t.deepEqual(Object.keys(session.methods), ["add"]);
     const add = async (value: number) => {
@@ -50,7 +50,7 @@ for (const place of PLACES) {
   });
 
   test(`progress, cancel and deadline ${where}`, async (t) => {
-    await using model = await create(DIAGNOSTICS, place);
+    await using model = await createModule(DIAGNOSTICS, place);
     const wait = { args: { seconds: 20 } };
     const seen: string[] = [];
     const abort = new AbortController();
@@ -77,7 +77,7 @@ const refused: [name: string, method: string, args: Record<string, unknown>, Err
 ];
 for (const [name, method, args, expected] of refused) {
   test(`refused: ${name}`, async (t) => {
-    await using model = await create(DIAGNOSTICS);
+    await using model = await createModule(DIAGNOSTICS);
     const codes = expected === "SHAPE" ? ["SHAPE", "LIBTORCH", "BAD_INPUT"] : [expected];
     const error = await t.throwsAsync(async () => await model.call(method, {}, { args }));
     t.true(codes.includes((error as { code?: string }).code ?? ""), String(error));
@@ -85,14 +85,14 @@ for (const [name, method, args, expected] of refused) {
 }
 
 test("inputs must be tensors, sessions of a known kind", async (t) => {
-  await using model = await create(DIAGNOSTICS);
+  await using model = await createModule(DIAGNOSTICS);
   const x = [1, 2] as unknown as ReturnType<typeof tensor>;
   await t.throwsAsync(async () => await model.call("echo", { x }), { code: "BAD_INPUT" });
   t.throws(() => model.openSession("cache"), { code: "NOT_FOUND" });
 });
 
 test("sessions end with their module", async (t) => {
-  const model = await create(DIAGNOSTICS);
+  const model = await createModule(DIAGNOSTICS);
   const session = model.openSession("sum");
   model.dispose();
   t.throws(() => session.snapshot(), { code: "DISPOSED" });
@@ -102,7 +102,7 @@ test("sessions end with their module", async (t) => {
 });
 
 test("a worker that is killed or aborts is an error, and the next call has a new one", async (t) => {
-  await using model = await create({ ...DIAGNOSTICS, allow_abort: true }, { isolate: true });
+  await using model = await createModule({ ...DIAGNOSTICS, allow_abort: true }, { isolate: true });
   const [first] = model.pids;
   const waiting = model.call("wait", {}, { args: { seconds: 20 } });
   waiting.onProgress(() => process.kill(first!, "SIGKILL"));
@@ -115,7 +115,7 @@ test("a worker that is killed or aborts is an error, and the next call has a new
 });
 
 test("ranks add up; a killed one is RANK_FAILED for all", async (t) => {
-  await using model = await create(DIAGNOSTICS, { tensorParallel: 3 });
+  await using model = await createModule(DIAGNOSTICS, { tensorParallel: 3 });
   using result = await model.call("all_reduce", {}, { args: { n: 4 } });
   t.deepEqual(await result.sum!.toArray(), [3, 3, 3, 3]);
   const adding = model.call("all_reduce", {}, { args: { seconds: 20 } });
@@ -125,7 +125,7 @@ test("ranks add up; a killed one is RANK_FAILED for all", async (t) => {
 
 test("a native module without a folder is saved and loaded under its own names", async (t) => {
   const folder = join(temporary(t), "model");
-  await using model = await create(DIAGNOSTICS, { seed: 3 });
+  await using model = await createModule(DIAGNOSTICS, { seed: 3 });
   await model.save(folder);
   await using again = await load(folder);
   t.deepEqual(again.config, DIAGNOSTICS);
@@ -133,6 +133,6 @@ test("a native module without a folder is saved and loaded under its own names",
 });
 
 test("a method is told in one line", async (t) => {
-  await using model = await create(DIAGNOSTICS);
+  await using model = await createModule(DIAGNOSTICS);
   t.is(formatMethod(model.methods.echo!), "echo(x: any [...]) -> x: any [...]");
 });

@@ -1,7 +1,7 @@
 import { type ComposeControl, composeJob, type Steps } from "../../core/compose.js";
 import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import type { Job } from "../../core/job.js";
-import { create, type LoadOptions, load } from "../../core/load.js";
+import { createModule, type LoadOptions, load } from "../../core/load.js";
 import type { CallResult, Module } from "../../core/module.js";
 import { tidy } from "../../core/scope.js";
 import { Tensor } from "../../core/tensor.js";
@@ -97,7 +97,7 @@ export class ViT22B {
   static random(model: ViT22BVariant | ViT22BConfigInput, options: LoadOptions = {}): Job<ViT22B> {
     return composeJob(options, async (steps) => {
       const config = typeof model === "string" ? variant(model) : parseConfig(model);
-      const job = create<ViT22BMethods>(config, { ...plain(options), ...steps.control });
+      const job = createModule<ViT22BMethods>(config, { ...plain(options), ...steps.control });
       return ViT22B.#of(await steps.run(job));
     });
   }
