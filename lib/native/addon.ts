@@ -216,6 +216,8 @@ export interface Addon {
   /** JSON text as in {@link LoadedModule.description}, of a module on the meta device. */
   describeModel(config: string): string;
   devices(): { name: string; memory: number }[];
+  /** Host memory in bytes: live tensors, the most there were, freed blocks that are kept. */
+  memory(): { live: number; peak: number; cached: number };
   /** Gives cached host memory back to the system. */
   emptyCache(): void;
   setThreads(threads: number): void;

@@ -1,12 +1,13 @@
 #include "models/registry.h"
 
+#include "runtime/diagnostics.h"
 #include "runtime/error.h"
 
 namespace torchsight {
 
 const std::vector<ModelType>& model_table() {
   static const std::vector<ModelType> table{
-      // {"name", &make_name},  one line a system
+      {"torchsight_diagnostics", &make_diagnostics},
   };
   return table;
 }

@@ -8,8 +8,12 @@
 #include <mutex>
 #include <new>
 
-#ifdef __linux__
+#ifdef _WIN32
+#include <malloc.h>
+#include <windows.h>
+#else
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace torchsight {
@@ -174,6 +178,18 @@ void install_allocator() {
 
 MemoryStats memory_stats() noexcept {
   return {process_meter().live(), process_meter().peak(), cache().cached()};
+}
+
+int64_t host_memory() noexcept {
+#ifdef _WIN32
+  MEMORYSTATUSEX status{};
+  status.dwLength = sizeof status;
+  return GlobalMemoryStatusEx(&status) ? static_cast<int64_t>(status.ullTotalPhys) : 0;
+#else
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page = sysconf(_SC_PAGE_SIZE);
+  return pages > 0 && page > 0 ? int64_t{pages} * page : 0;
+#endif
 }
 
 void empty_cache() noexcept { cache().clear(); }

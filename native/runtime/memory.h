@@ -45,6 +45,9 @@ void install_allocator();
 
 MemoryStats memory_stats() noexcept;
 
+/// Bytes of physical memory of this machine; 0 where the system does not say.
+int64_t host_memory() noexcept;
+
 /// Gives the kept blocks back to the system.
 void empty_cache() noexcept;
 

@@ -12,6 +12,12 @@ namespace {
 
 constexpr std::string_view kAllTaps = "all";
 
+Json to_json(const std::vector<MethodSchema>& schemas) {
+  Json list(Json::Array{});
+  for (const MethodSchema& schema : schemas) list.push_back(schema.to_json());
+  return list;
+}
+
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) {
@@ -51,6 +57,8 @@ const at::Tensor& Call::input(std::string_view name) const {
               "expected a tensor for " + std::string(name) + " but received nothing");
 }
 
+Json Session::describe() const { return to_json(schemas()); }
+
 NamedTensors Session::snapshot() const {
   throw Error(ErrorCode::kUnsupported, "this session has no snapshot");
 }
@@ -87,6 +95,26 @@ std::unique_ptr<Session> Module::open_session(const std::string& kind, const Jso
 
 void Module::add_method(MethodSchema schema, Handler handler) {
   methods_.push_back({std::move(schema), std::move(handler)});
+}
+
+Json Module::describe() {
+  Json taps(Json::Array{});
+  for (const std::string& name : tap_names()) taps.push_back(name);
+  Json entries(Json::Array{});
+  for (const Parameter& parameter : parameters()) {
+    Json shape(Json::Array{});
+    for (int64_t size : parameter.full_shape) shape.push_back(size);
+    Json entry(Json::Object{});
+    entry.set("name", parameter.name)
+        .set("shape", std::move(shape))
+        .set("dtype", std::string(dtype_name(parameter.tensor.scalar_type())));
+    entries.push_back(std::move(entry));
+  }
+  Json result(Json::Object{});
+  result.set("methods", torchsight::to_json(schemas()))
+      .set("taps", std::move(taps))
+      .set("parameters", std::move(entries));
+  return result;
 }
 
 }  // namespace torchsight

@@ -50,6 +50,7 @@ class Taps {
 
   bool any() const noexcept { return all_ || !wanted_.empty(); }
   bool wants(std::string_view name) const noexcept;
+  const std::vector<std::string>& wanted() const noexcept { return wanted_; }
   /// Throws `Error(kBadInput)` with all of `known` where another name is wanted. "all" always fits.
   void check(const std::vector<std::string>& known) const;
   /// Keeps a copy of `tensor` under `name` if the call asked for it.
@@ -77,6 +78,8 @@ class Session {
  public:
   virtual ~Session() = default;
   virtual std::vector<MethodSchema> schemas() const = 0;
+  /// The schemas as JSON, as JavaScript sees the session.
+  virtual Json describe() const;
   virtual NamedTensors call(const std::string& method, Call& call, JobContext& context) = 0;
   /// The state as named tensors, where that makes sense; throws `Error(kUnsupported)` elsewhere.
   virtual NamedTensors snapshot() const;
@@ -104,6 +107,8 @@ class Module {
   virtual std::vector<Parameter> parameters() { return {}; }
   /// Called once after all parameters are filled: packing, choosing kernels.
   virtual void loaded() {}
+  /// `{methods, taps, parameters: [{name, shape, dtype}]}`, as JavaScript sees the module.
+  virtual Json describe();
   /// Checks inputs, options and taps against the schema, then runs the method without gradients.
   virtual NamedTensors call(const std::string& method, Call& call, JobContext& context);
   /// Opens a session of that kind; throws `Error(kNotFound)` where the module has none.

@@ -1,0 +1,180 @@
+#include "remote/ranks.h"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <random>
+
+namespace torchsight {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How often a waiting call looks whether it was cancelled.
+constexpr auto kPoll = 5ms;
+// How long the other ranks have to end by themselves once one has failed.
+constexpr auto kGrace = 500ms;
+// How long a cancelled call may take to end. One layer of a large model takes seconds on a CPU.
+constexpr auto kCancelGrace = 20s;
+
+std::filesystem::path fresh_store() {
+  std::random_device random;
+  const std::string name = "torchsight-" + std::to_string(random()) + std::to_string(random());
+  return std::filesystem::temp_directory_path() / name;
+}
+
+}  // namespace
+
+// One request to all ranks, and what came back so far.
+struct RemoteModule::Ranks::Round {
+  explicit Round(size_t size) : replies(size), errors(size), ids(size) {}
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::optional<Message>> replies;
+  std::vector<std::optional<Error>> errors;
+  std::vector<int64_t> ids;
+  size_t ended = 0;
+  bool failed = false;
+  std::optional<Progress> progress;
+  std::deque<NamedTensors> items;
+};
+
+RemoteModule::Ranks::Ranks(int64_t size) : store_(fresh_store()) {
+  for (int64_t rank = 0; rank < size; ++rank) {
+    workers_.push_back(std::make_unique<WorkerProcess>());
+  }
+}
+
+RemoteModule::Ranks::~Ranks() {
+  workers_.clear();
+  std::error_code ignored;
+  std::filesystem::remove(store_, ignored);
+}
+
+Message RemoteModule::Ranks::ask(const Json& body, const NamedTensors& tensors,
+                                 JobContext& context) {
+  auto round = std::make_shared<Round>(workers_.size());
+  std::optional<SharedTensors> shared;
+  if (!tensors.empty()) shared.emplace(tensors);
+  for (size_t rank = 0; rank < workers_.size(); ++rank) {
+    WorkerProcess::Replies replies;
+    if (rank == 0) {
+      replies.progress = [round](const Json& told) {
+        std::lock_guard lock(round->mutex);
+        round->progress = Progress{told.get("done", 0.0), told.get("total", 0.0),
+                                   told.get("phase", "")};
+        round->changed.notify_one();
+      };
+      replies.item = [round](NamedTensors item) {
+        std::lock_guard lock(round->mutex);
+        round->items.push_back(std::move(item));
+        round->changed.notify_one();
+      };
+    }
+    replies.end = [round, rank](Message reply, std::optional<Error> error) {
+      std::lock_guard lock(round->mutex);
+      round->failed |= error.has_value();
+      round->errors[rank] = std::move(error);
+      round->replies[rank] = std::move(reply);
+      ++round->ended;
+      round->changed.notify_one();
+    };
+    Json request = body;
+    request.set("rank", static_cast<int64_t>(rank)).set("size", size()).set("store", store());
+    round->ids[rank] =
+        workers_[rank]->request(std::move(request), shared ? &*shared : nullptr, replies);
+  }
+  await(*round, context);
+  if (round->failed) throw failure(*round);
+  return std::move(*round->replies[0]);
+}
+
+void RemoteModule::Ranks::await(Round& round, JobContext& context) {
+  JobContext::Yielded yielded(context);
+  bool cancelled = false;
+  std::optional<std::chrono::steady_clock::time_point> limit;
+  const auto end_within = [&](auto grace) {
+    const auto end = std::chrono::steady_clock::now() + grace;
+    if (!limit || end < *limit) limit = end;
+  };
+  std::unique_lock lock(round.mutex);
+  while (round.ended < workers_.size()) {
+    round.changed.wait_for(lock, kPoll);
+    if (auto progress = std::exchange(round.progress, std::nullopt)) {
+      lock.unlock();
+      context.progress(*progress);
+      lock.lock();
+    }
+    while (!round.items.empty()) {
+      NamedTensors item = std::move(round.items.front());
+      round.items.pop_front();
+      lock.unlock();
+      try {
+        context.emit(std::move(item));
+      } catch (const Error&) {
+        // The job must end: the cancel below tells the workers.
+      }
+      workers_[0]->item_taken(round.ids[0]);
+      lock.lock();
+    }
+    if (!cancelled && context.cancelled()) {
+      cancelled = true;
+      end_within(kCancelGrace);
+      for (size_t rank = 0; rank < workers_.size(); ++rank) workers_[rank]->cancel(round.ids[rank]);
+    }
+    if (round.failed) end_within(kGrace);
+    if (!limit || std::chrono::steady_clock::now() < *limit) continue;
+    lock.unlock();
+    kill();
+    lock.lock();
+  }
+}
+
+void RemoteModule::Ranks::kill() noexcept {
+  for (const auto& worker : workers_) worker->kill();
+}
+
+// The error that explains the others: a rank that is gone, else what a rank said of its own work,
+// else what it said of the collective it was left alone in.
+Error RemoteModule::Ranks::failure(const Round& round) const {
+  const bool sharded = workers_.size() > 1;
+  const Error* lost = nullptr;
+  const Error* alone = nullptr;
+  for (size_t rank = 0; rank < workers_.size(); ++rank) {
+    if (!round.errors[rank]) continue;
+    const Error& error = *round.errors[rank];
+    const bool collective = error.code() == ErrorCode::kCollectiveTimeout ||
+                            error.code() == ErrorCode::kRankFailed;
+    if (!sharded) return error;
+    if (error.code() == ErrorCode::kWorkerFailed) {
+      if (!lost) lost = &error;
+    } else if (!collective) {
+      return error;
+    } else if (!alone || error.code() == ErrorCode::kCollectiveTimeout) {
+      alone = &error;
+    }
+  }
+  // Ranks that were killed for having fallen silent are not the cause of the timeout.
+  if (alone && alone->code() == ErrorCode::kCollectiveTimeout) return *alone;
+  for (size_t rank = 0; lost && rank < workers_.size(); ++rank) {
+    if (&*round.errors[rank] == lost) {
+      return Error(ErrorCode::kRankFailed,
+                   "rank " + std::to_string(rank) + " failed: " + lost->what());
+    }
+  }
+  return *alone;
+}
+
+bool RemoteModule::Ranks::alive() const {
+  return std::all_of(workers_.begin(), workers_.end(),
+                     [](const auto& worker) { return worker->alive(); });
+}
+
+std::vector<int64_t> RemoteModule::Ranks::pids() const {
+  std::vector<int64_t> pids;
+  for (const auto& worker : workers_) pids.push_back(worker->pid());
+  return pids;
+}
+
+}  // namespace torchsight

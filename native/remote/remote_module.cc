@@ -1,0 +1,126 @@
+#include "remote/remote_module.h"
+
+#include "remote/ranks.h"
+
+namespace torchsight {
+namespace {
+
+Json call_body(const char* kind, const std::string& method, const Json& options,
+               const std::vector<std::string>& taps) {
+  Json names(Json::Array{});
+  for (const std::string& tap : taps) names.push_back(tap);
+  return Json(Json::Object{
+      {"kind", kind}, {"method", method}, {"options", options}, {"taps", std::move(names)}});
+}
+
+}  // namespace
+
+RemoteModule::RemoteModule(LoadRequest request, JobContext& context)
+    : request_(std::move(request)),
+      size_(std::max<int64_t>(1, request_.json.get("tensorParallel", 1))) {
+  start(context);
+}
+
+RemoteModule::~RemoteModule() = default;
+
+void RemoteModule::start(JobContext& context) {
+  auto ranks = std::make_shared<Ranks>(size_);
+  const Message reply =
+      ranks->ask(Json(Json::Object{{"kind", "load"}, {"request", request_.json}}), {}, context);
+  description_ = reply.body.at("description");
+  std::lock_guard lock(mutex_);
+  ranks_ = std::move(ranks);
+}
+
+std::shared_ptr<RemoteModule::Ranks> RemoteModule::ranks(JobContext& context) {
+  std::unique_lock starting(starting_, std::defer_lock);
+  {
+    JobContext::Yielded yielded(context);
+    starting.lock();
+  }
+  {
+    std::lock_guard lock(mutex_);
+    if (ranks_->alive()) return ranks_;
+  }
+  start(context);
+  std::lock_guard lock(mutex_);
+  return ranks_;
+}
+
+NamedTensors RemoteModule::call(const std::string& method, Call& call, JobContext& context) {
+  // Calls of one worker run side by side; ranks must all see them in one order.
+  std::unique_lock turn(calls_, std::defer_lock);
+  if (size_ > 1) {
+    JobContext::Yielded yielded(context);
+    turn.lock();
+  }
+  return ranks(context)
+      ->ask(call_body("call", method, call.options, call.taps.wanted()), call.inputs, context)
+      .tensors;
+}
+
+void RemoteModule::save(const std::string& folder, int64_t shard_bytes, JobContext& context) {
+  if (size_ > 1) {
+    throw Error(ErrorCode::kUnsupported, "a sharded module cannot be saved: load it unsharded");
+  }
+  ranks(context)->ask(
+      Json(Json::Object{{"kind", "save"}, {"folder", folder}, {"shardBytes", shard_bytes}}), {},
+      context);
+}
+
+std::vector<int64_t> RemoteModule::pids() {
+  std::lock_guard lock(mutex_);
+  return ranks_->pids();
+}
+
+/// A session that lives in the worker. It ends with the worker: state that is lost cannot be
+/// rebuilt by loading again.
+class RemoteSession final : public Session {
+ public:
+  RemoteSession(std::shared_ptr<RemoteModule::Ranks> workers, Json reply)
+      : workers_(std::move(workers)),
+        session_(reply.at("session").as_int()),
+        description_(reply.at("description")) {}
+
+  ~RemoteSession() override {
+    try {
+      ask("closeSession", {});
+    } catch (...) {
+      // The worker is gone, and the session with it.
+    }
+  }
+
+  std::vector<MethodSchema> schemas() const override { return {}; }
+  Json describe() const override { return description_; }
+
+  NamedTensors call(const std::string& method, Call& call, JobContext& context) override {
+    Json body = call_body("sessionCall", method, call.options, {});
+    body.set("session", session_);
+    return workers_->ask(body, call.inputs, context).tensors;
+  }
+
+  NamedTensors snapshot() const override { return ask("snapshot", {}).tensors; }
+  void restore(const NamedTensors& state) override { ask("restore", state); }
+
+ private:
+  Message ask(const char* kind, const NamedTensors& tensors) const {
+    JobContext context;
+    return workers_->ask(Json(Json::Object{{"kind", kind}, {"session", session_}}), tensors,
+                         context);
+  }
+
+  std::shared_ptr<RemoteModule::Ranks> workers_;
+  int64_t session_;
+  Json description_;
+};
+
+std::unique_ptr<Session> RemoteModule::open_session(const std::string& kind, const Json& options) {
+  JobContext context;
+  const auto workers = ranks(context);
+  Message reply = workers->ask(
+      Json(Json::Object{{"kind", "openSession"}, {"session", kind}, {"options", options}}), {},
+      context);
+  return std::make_unique<RemoteSession>(workers, std::move(reply.body));
+}
+
+}  // namespace torchsight

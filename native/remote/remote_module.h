@@ -1,0 +1,44 @@
+// A module that lives in workers: one for isolation, or one for each rank of a sharded model.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "remote/worker_process.h"
+#include "runtime/loader.h"
+
+namespace torchsight {
+
+/// Looks like any other module. Lost workers are started and loaded anew by the next call.
+class RemoteModule final : public Module {
+ public:
+  RemoteModule(LoadRequest request, JobContext& context);
+  ~RemoteModule() override;
+
+  Json describe() override { return description_; }
+  NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
+  std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
+  /// Has the worker write the module's parameters. Throws `Error(kUnsupported)` where it is sharded.
+  void save(const std::string& folder, int64_t shard_bytes, JobContext& context);
+  /// Process ids, rank by rank.
+  std::vector<int64_t> pids();
+
+ private:
+  friend class RemoteSession;
+  class Ranks;
+
+  /// The workers, started if there are none or one of them is gone.
+  std::shared_ptr<Ranks> ranks(JobContext& context);
+  void start(JobContext& context);
+
+  LoadRequest request_;
+  int64_t size_;
+  Json description_;
+  std::mutex calls_;
+  std::mutex starting_;
+  std::mutex mutex_;  // guards ranks_
+  std::shared_ptr<Ranks> ranks_;
+};
+
+}  // namespace torchsight

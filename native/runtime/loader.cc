@@ -1,0 +1,46 @@
+#include "runtime/loader.h"
+
+#ifndef _WIN32
+#include "remote/remote_module.h"
+#endif
+#include "runtime/error.h"
+#include "runtime/lane.h"
+#include "runtime/load_plan.h"
+
+namespace torchsight {
+
+LoadRequest::LoadRequest(Json request) : json(std::move(request)), config(json.at("config")) {
+  options.device = at::Device(json.get("device", "cpu"));
+  options.dtype = dtype_from_name(json.get("dtype", "float32"));
+  if (const Json* extra = json.find("extra")) options.extra = *extra;
+  if (!at::isFloatingType(options.dtype)) {
+    throw Error(ErrorCode::kDtype, "expected a floating dtype for a module but received " +
+                                       std::string(dtype_name(options.dtype)));
+  }
+}
+
+bool LoadRequest::remote() const {
+  return json.get("isolate", false) || json.get("tensorParallel", 1) > 1;
+}
+
+std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context) {
+  if (!request.remote()) return load_here(request, context);
+#ifdef _WIN32
+  throw Error(ErrorCode::kUnsupported, "isolated and sharded modules need a POSIX system");
+#else
+  return std::make_shared<RemoteModule>(std::move(request), context);
+#endif
+}
+
+std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context) {
+  std::shared_ptr<Module> module = make_module(request.config, request.options);
+  if (const Json* plan = request.json.find("plan")) {
+    execute(LoadPlan::from_json(*plan), *module, context);
+  } else {
+    initialize(*module, static_cast<uint64_t>(request.json.at("seed").as_int("seed")), context);
+  }
+  module->loaded();
+  return module;
+}
+
+}  // namespace torchsight

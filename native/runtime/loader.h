@@ -1,0 +1,29 @@
+// From a request to a module that can be called: in this process, or in workers of its own.
+#pragma once
+
+#include <memory>
+
+#include "runtime/module.h"
+
+namespace torchsight {
+
+/// A `LoadRequest` of lib/native/addon.ts, parsed.
+struct LoadRequest {
+  Json json;
+  Json config;
+  ModuleOptions options;
+
+  /// Throws `Error(kBadInput)` where a field is missing or of the wrong type.
+  explicit LoadRequest(Json json);
+  /// Whether the module is to live in a process of its own, or in one for each rank.
+  bool remote() const;
+};
+
+/// Loads the module wherever the request wants it.
+std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context);
+
+/// Makes the module in this process and fills it from the request's plan, or at random from its
+/// seed.
+std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context);
+
+}  // namespace torchsight

@@ -1,0 +1,28 @@
+// A session whose calls run one after the other: the same for the addon and for the worker.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "runtime/module.h"
+
+namespace torchsight {
+
+/// A session with the lock that puts its calls one after the other.
+class SharedSession {
+ public:
+  SharedSession(std::shared_ptr<Module> module, std::unique_ptr<Session> session)
+      : module_(std::move(module)), session_(std::move(session)) {}
+
+  NamedTensors call(const std::string& method, Call& call, JobContext& context);
+  NamedTensors snapshot();
+  void restore(const NamedTensors& state);
+  Json describe() const { return session_->describe(); }
+
+ private:
+  std::shared_ptr<Module> module_;  // outlives its session
+  std::unique_ptr<Session> session_;
+  std::mutex turn_;
+};
+
+}  // namespace torchsight

@@ -1,0 +1,200 @@
+#include "worker/server.h"
+
+#include "distributed/group.h"
+#include "io/save.h"
+#include "runtime/error.h"
+#include "runtime/loader.h"
+
+namespace torchsight {
+namespace {
+
+Json reply_body(const char* kind, int64_t id) {
+  return Json(Json::Object{{"kind", kind}, {"id", id}});
+}
+
+Json error_body(int64_t id, const Error& error) {
+  Json told(Json::Object{});
+  told.set("code", std::string(to_string(error.code())))
+      .set("message", error.what())
+      .set("reason", error.reason());
+  Json body = reply_body("end", id);
+  body.set("error", std::move(told));
+  return body;
+}
+
+// Sends what happens to one request back over the channel.
+class Responder final : public JobObserver {
+ public:
+  Responder(std::shared_ptr<Channel> channel, int64_t id, std::function<void()> forget)
+      : channel_(std::move(channel)), id_(id), forget_(std::move(forget)) {}
+
+  void progress(const Progress& progress) override {
+    Json body = reply_body("progress", id_);
+    body.set("done", progress.done).set("total", progress.total).set("phase", progress.phase);
+    channel_->send(std::move(body));
+  }
+
+  void item(NamedTensors tensors) override { channel_->send(reply_body("item", id_), tensors); }
+
+  void finished(std::optional<Error> error, const JobStats&) override {
+    forget_();
+    if (error) {
+      channel_->send(error_body(id_, *error));
+      return;
+    }
+    Json body = std::move(reply.body);
+    body.set("kind", "end").set("id", id_);
+    channel_->send(std::move(body), reply.tensors);
+  }
+
+  Message reply;
+
+ private:
+  std::shared_ptr<Channel> channel_;
+  int64_t id_;
+  std::function<void()> forget_;
+};
+
+}  // namespace
+
+void Server::run() {
+  while (auto request = channel_->receive()) dispatch(std::move(*request));
+}
+
+void Server::dispatch(Message request) {
+  const int64_t id = request.body.at("id").as_int();
+  const std::string kind = request.body.at("kind").as_string();
+  if (kind == "cancel" || kind == "itemTaken") {
+    std::shared_ptr<Job> job;
+    {
+      std::lock_guard lock(mutex_);
+      if (auto found = jobs_.find(id); found != jobs_.end()) job = found->second;
+    }
+    if (!job) return;
+    if (kind == "cancel") {
+      Lane::of(at::kCPU).cancel(job);
+    } else {
+      job->item_taken();
+    }
+    return;
+  }
+  try {
+    submit(id, work_for(std::move(request)));
+  } catch (...) {
+    channel_->send(error_body(id, current_error()));
+  }
+}
+
+void Server::submit(int64_t id, Work work) {
+  auto responder = std::make_shared<Responder>(channel_, id, [this, id] {
+    std::lock_guard lock(mutex_);
+    jobs_.erase(id);
+  });
+  JobSpec spec;
+  spec.observer = responder;
+  spec.work = [responder = responder.get(), work = std::move(work)](JobContext& context) {
+    responder->reply = work(context);
+  };
+  // Held while submitting, so that a job that ends at once is not entered after it was forgotten.
+  std::lock_guard lock(mutex_);
+  jobs_[id] = Lane::of(at::kCPU).submit(std::move(spec));
+}
+
+Server::Work Server::work_for(Message request) {
+  const std::string kind = request.body.at("kind").as_string();
+  const Json body = request.body;
+  auto call = std::make_shared<Call>();
+  call->inputs = std::move(request.tensors);
+  if (const Json* options = body.find("options")) call->options = *options;
+  if (const Json* taps = body.find("taps")) {
+    std::vector<std::string> names;
+    for (const Json& tap : taps->as_array()) names.push_back(tap.as_string());
+    call->taps = Taps(std::move(names));
+  }
+  if (kind == "load") {
+    return [this, body](JobContext& context) { return load(body, context); };
+  }
+  if (kind == "call") {
+    return [module = module(), body, call](JobContext& context) {
+      return Message{{}, module->call(body.at("method").as_string(), *call, context)};
+    };
+  }
+  if (kind == "save") {
+    return [module = module(), body](JobContext& context) {
+      save(*module, body.at("folder").as_string(), body.at("shardBytes").as_int(), context);
+      return Message{};
+    };
+  }
+  if (kind == "openSession") {
+    return [this, body](JobContext&) { return open_session(body); };
+  }
+  if (kind == "closeSession") {
+    return [this, body](JobContext&) {
+      std::lock_guard lock(mutex_);
+      sessions_.erase(body.at("session").as_int());
+      return Message{};
+    };
+  }
+  auto target = session(body);
+  if (kind == "sessionCall") {
+    return [target, body, call](JobContext& context) {
+      return Message{{}, target->call(body.at("method").as_string(), *call, context)};
+    };
+  }
+  if (kind == "snapshot") {
+    return [target](JobContext&) { return Message{{}, target->snapshot()}; };
+  }
+  if (kind == "restore") {
+    return [target, call](JobContext&) {
+      target->restore(call->inputs);
+      return Message{};
+    };
+  }
+  throw Error(ErrorCode::kInternal, "unknown request " + kind);
+}
+
+std::shared_ptr<Module> Server::module() {
+  std::lock_guard lock(mutex_);
+  if (!module_) throw Error(ErrorCode::kInternal, "no module is loaded");
+  return module_;
+}
+
+std::shared_ptr<SharedSession> Server::session(const Json& body) {
+  const int64_t number = body.at("session").as_int("session");
+  std::lock_guard lock(mutex_);
+  const auto found = sessions_.find(number);
+  if (found == sessions_.end()) throw Error(ErrorCode::kDisposed, "the session is closed");
+  return found->second;
+}
+
+Message Server::load(const Json& body, JobContext& context) {
+  LoadRequest request(body.at("request"));
+  set_intraop_threads(static_cast<int>(request.json.get("threads", 0)));
+  GlooOptions gloo;
+  gloo.store = body.at("store").as_string();
+  gloo.rank = body.at("rank").as_int();
+  gloo.size = body.at("size").as_int();
+  gloo.timeout = std::chrono::milliseconds(
+      request.json.get("collectiveTimeout", static_cast<int64_t>(gloo.timeout.count())));
+  if (gloo.size > 1) request.options.group = make_gloo_group(gloo);
+  std::shared_ptr<Module> module = load_here(request, context);
+  Json description = module->describe();
+  {
+    std::lock_guard lock(mutex_);
+    module_ = std::move(module);
+  }
+  return {Json(Json::Object{{"description", std::move(description)}}), {}};
+}
+
+Message Server::open_session(const Json& body) {
+  const auto owner = module();
+  auto opened = std::make_shared<SharedSession>(
+      owner, owner->open_session(body.at("session").as_string(), body.at("options")));
+  Json reply(Json::Object{{"description", opened->describe()}});
+  std::lock_guard lock(mutex_);
+  reply.set("session", next_session_);
+  sessions_.emplace(next_session_++, std::move(opened));
+  return {std::move(reply), {}};
+}
+
+}  // namespace torchsight
