@@ -52,15 +52,15 @@ test("a cancel ends the part that runs, and no other is started", async (t) => {
 });
 
 test("a whole that was cancelled is never a success, and frees what it made", async (t) => {
-  let freed = 0;
+  const freed: string[] = [];
   const abort = new AbortController();
   const job = composeJob({ signal: abort.signal }, async () => {
     abort.abort("too late");
-    return { [Symbol.dispose]: () => void (freed += 1) };
+    return { [Symbol.dispose]: () => void freed.push("value") };
   });
   const error = await t.throwsAsync(async () => await job, { code: "CANCELLED" });
   t.is(error?.cause, "too late");
-  t.is(freed, 1);
+  t.deepEqual(freed, ["value"]);
 });
 
 test("a signal that is aborted already starts nothing", async (t) => {
