@@ -12,6 +12,8 @@ constexpr int64_t kAccountStep = int64_t{1} << 18;
 
 Environment::Environment(Napi::Env env) : env_(env) { events_->open(env, this); }
 
+Environment::~Environment() = default;
+
 void Environment::shut_down() {
   Lane::of(c10::Device(c10::kCPU)).drain(this);
   events_->close();

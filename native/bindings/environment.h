@@ -35,6 +35,7 @@ using ResultBuilder = std::function<napi_value(Environment&)>;
 class Environment {
  public:
   explicit Environment(Napi::Env env);
+  ~Environment();
 
   /// Ends the environment's jobs and closes its way back to JavaScript. Runs as a cleanup hook: by
   /// the time finalizers run, the thread-safe function is gone.

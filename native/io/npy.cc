@@ -165,8 +165,8 @@ TensorInfo parse_npy_header(std::string_view header, std::string name, uint64_t 
   const auto* known = std::find_if(kDescrs.begin(), kDescrs.end(),
                                    [&](const Descr& one) { return one.text == descr; });
   if (known == kDescrs.end()) {
-    refuse(what, "NPY_DTYPE", "a little-endian array of plain numbers",
-           "\"" + std::string(descr.substr(0, 40)) + "\"");
+    std::string shown(descr.substr(0, 40));
+    refuse(what, "NPY_DTYPE", "a little-endian array of plain numbers", shown);
   }
   uint64_t bytes = known->bytes;
   for (const int64_t size : info.shape) {

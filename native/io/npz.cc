@@ -37,8 +37,9 @@ class NpzFile : public TensorFile {
  private:
   TensorInfo read_header(const ZipEntry& entry) const {
     const auto start = [&](uint64_t bytes) {
-      std::string text(std::min(bytes, entry.size), '\0');
-      if (entry.deflated) return unpack(entry)->substr(0, text.size());
+      bytes = std::min(bytes, entry.size);
+      if (entry.deflated) return inflate_entry(file_, entry, bytes);
+      std::string text(bytes, '\0');
       file_.read(entry.begin, text.data(), text.size());
       return text;
     };
@@ -59,7 +60,7 @@ class NpzFile : public TensorFile {
     const std::lock_guard lock(mutex_);
     if (!unpacked_ || unpacked_begin_ != entry.begin) {
       unpacked_.reset();
-      unpacked_ = std::make_shared<const std::string>(inflate_entry(file_, entry));
+      unpacked_ = std::make_shared<const std::string>(inflate_entry(file_, entry, entry.size));
       unpacked_begin_ = entry.begin;
     }
     return unpacked_;

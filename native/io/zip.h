@@ -23,8 +23,8 @@ struct ZipEntry {
 /// and methods other than "stored" and "deflate".
 std::vector<ZipEntry> read_zip_directory(const ByteSource& archive);
 
-/// The unpacked bytes of a deflated entry, checked against its size and checksum. Throws
-/// `Error(kUnsupported)` where this library was built without zlib.
-std::string inflate_entry(const ByteSource& archive, const ZipEntry& entry);
+/// The first `bytes` unpacked bytes of a deflated entry; all of them are checked against size and
+/// checksum. Throws `Error(kUnsupported)` where this library was built without zlib.
+std::string inflate_entry(const ByteSource& archive, const ZipEntry& entry, uint64_t bytes);
 
 }  // namespace torchsight
