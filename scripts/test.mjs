@@ -2,7 +2,7 @@
 // `--asan` builds the C++ tests with AddressSanitizer and UndefinedBehaviorSanitizer and runs
 // those alone. Other arguments are test files for ava, which then runs alone.
 import { join } from "node:path";
-import { capture, log, packageBin, root, run, Stop, work } from "./shared.mjs";
+import { capture, log, packageBin, root, run, Stop, work, works } from "./shared.mjs";
 import { countCtest, countTap } from "./steps/count.mjs";
 import { provideLibtorch } from "./steps/libtorch.mjs";
 import { buildEnvironment, buildTree, hasNativeTests } from "./steps/native.mjs";
@@ -31,7 +31,7 @@ async function native(tree, env) {
     return { passed: 0, failed: 0, skipped: 1 };
   }
   log("C++ tests");
-  const args = ["--test-dir", tree, "--verbose", "--timeout", "300"];
+  const args = ["--test-dir", join(tree, "native"), "--verbose", "--timeout", "300"];
   const { output, code } = await capture("ctest", args, { env });
   const counts = countCtest(output, code);
   if (counts.failed > 0) process.stdout.write(output);
@@ -59,7 +59,8 @@ async function sanitized() {
     // Debug alone would leave libtorch's inline functions unoptimised and the tests slow.
     "-DCMAKE_CXX_FLAGS=-O1",
   ];
-  await run("cmake", ["-S", root, "-B", tree, ...options], { env });
+  const generator = (await works("ninja", "--version")) ? ["-G", "Ninja"] : [];
+  await run("cmake", [...generator, "-S", root, "-B", tree, ...options], { env });
   await run("cmake", ["--build", tree, "--target", "torchsight_tests"], { env });
   return native(tree, {
     ...env,

@@ -124,7 +124,7 @@ function namedLibtorch(path) {
   }
   throw new InstallError(
     "LIBTORCH",
-    `expected a folder with ${libraryFile("", "torch_cpu").slice(1)} for TORCHSIGHT_LIBTORCH ` +
+    `expected a folder with ${libraryFile("")} for TORCHSIGHT_LIBTORCH ` +
       `but received ${JSON.stringify(path)}`,
     "Name the folder that holds libtorch's lib/ and include/",
   );

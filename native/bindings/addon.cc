@@ -20,7 +20,10 @@ namespace {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   install_allocator();
-  env.SetInstanceData(new Environment(env));
+  Lane::drain_at_exit();
+  auto* environment = new Environment(env);
+  env.SetInstanceData(environment);
+  env.AddCleanupHook([environment] { environment->shut_down(); });
   add_tensor_functions(env, exports);
   add_operator_functions(env, exports);
   add_job_functions(env, exports);

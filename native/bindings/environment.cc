@@ -10,84 +10,11 @@ constexpr int64_t kAccountStep = int64_t{1} << 18;
 
 }  // namespace
 
-void EventQueue::open(Napi::Env env, Environment* environment) {
-  function_ = Napi::ThreadSafeFunction::New(
-      env, Napi::Function::New(env, [this, environment](const Napi::CallbackInfo&) {
-        drain(*environment);
-      }),
-      "torchsight jobs", 0, 1);
-  function_.Unref(env);
-  std::lock_guard lock(mutex_);
-  open_ = true;
-}
-
-void EventQueue::close() noexcept {
-  std::lock_guard lock(mutex_);
-  open_ = false;
-  events_.clear();
-  progress_.clear();
-  function_.Release();
-}
-
-void EventQueue::wake() {
-  if (woken_) return;
-  woken_ = true;
-  function_.NonBlockingCall();
-}
-
-void EventQueue::post(Event event) {
-  std::lock_guard lock(mutex_);
-  if (!open_) return;
-  events_.push_back(std::move(event));
-  wake();
-}
-
-void EventQueue::post_progress(double job, Progress progress) {
-  std::lock_guard lock(mutex_);
-  if (!open_) return;
-  auto& latest = progress_[job];
-  if (latest) {
-    *latest = std::move(progress);
-    return;
-  }
-  latest = std::make_shared<Progress>(std::move(progress));
-  events_.push_back([this, job](Environment& environment) {
-    std::shared_ptr<Progress> state;
-    {
-      std::lock_guard lock(mutex_);
-      auto found = progress_.find(job);
-      if (found == progress_.end()) return;
-      state = std::move(found->second);
-      progress_.erase(found);
-    }
-    Napi::Env env = environment.env();
-    environment.listener.Get("progress").As<Napi::Function>().Call(
-        environment.listener.Value(),
-        {Napi::Number::New(env, job), Napi::Number::New(env, state->done),
-         Napi::Number::New(env, state->total), Napi::String::New(env, state->phase)});
-  });
-  wake();
-}
-
-void EventQueue::hold(Napi::Env env, bool held) { held ? function_.Ref(env) : function_.Unref(env); }
-
-void EventQueue::drain(Environment& environment) {
-  std::vector<Event> events;
-  {
-    std::lock_guard lock(mutex_);
-    woken_ = false;
-    events.swap(events_);
-  }
-  for (auto& event : events) {
-    Napi::HandleScope scope(environment.env());
-    event(environment);
-    event = nullptr;
-  }
-}
-
 Environment::Environment(Napi::Env env) : env_(env) { events_->open(env, this); }
 
-Environment::~Environment() {
+Environment::~Environment() = default;
+
+void Environment::shut_down() {
   Lane::of(c10::Device(c10::kCPU)).drain(this);
   events_->close();
   flush_account();
@@ -137,9 +64,7 @@ JobSpec Environment::job_spec(Napi::Value value) {
   return spec;
 }
 
-namespace {
-
-Napi::Value tensors_to_js(Environment& environment, NamedTensors& tensors) {
+napi_value named_tensors_to_js(Environment& environment, NamedTensors& tensors) {
   Napi::Env env = environment.env();
   Napi::Array array = Napi::Array::New(env, tensors.size());
   for (uint32_t i = 0; i < tensors.size(); ++i) {
@@ -150,6 +75,25 @@ Napi::Value tensors_to_js(Environment& environment, NamedTensors& tensors) {
   }
   return array;
 }
+
+NamedTensors named_tensors_from_js(Environment& environment, const Napi::Value& pairs) {
+  NamedTensors tensors;
+  const auto array = pairs.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto pair = array.Get(i).As<Napi::Array>();
+    tensors.emplace_back(pair.Get(0u).As<Napi::String>().Utf8Value(),
+                         environment.tensor(pair.Get(1u).As<Napi::Number>().DoubleValue()));
+  }
+  return tensors;
+}
+
+std::vector<at::Tensor> tensors_of(const NamedTensors& tensors) {
+  std::vector<at::Tensor> values;
+  for (const auto& [name, tensor] : tensors) values.push_back(tensor);
+  return values;
+}
+
+namespace {
 
 // Posts what happens to one job to the environment that submitted it.
 class Reporter final : public JobObserver {
@@ -168,7 +112,7 @@ class Reporter final : public JobObserver {
   void item(NamedTensors tensors) override {
     events_->post([job = job_, tensors = std::move(tensors)](Environment& environment) mutable {
       call(environment, "item",
-           {Napi::Number::New(environment.env(), job), tensors_to_js(environment, tensors)});
+           {Napi::Number::New(environment.env(), job), named_tensors_to_js(environment, tensors)});
     });
   }
 
@@ -214,10 +158,6 @@ class Reporter final : public JobObserver {
 };
 
 }  // namespace
-
-napi_value named_tensors_to_js(Environment& environment, NamedTensors& tensors) {
-  return tensors_to_js(environment, tensors);
-}
 
 double Environment::submit(JobSpec spec, ResultBuilder result) {
   const double id = next_job_++;

@@ -13,9 +13,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bindings/events.h"
 #include "bindings/handles.h"
 #include "runtime/lane.h"
 #include "runtime/module.h"
+#include "runtime/shared_session.h"
 
 namespace torchsight {
 
@@ -27,44 +29,17 @@ struct TensorHandle {
   int64_t bytes = 0;
 };
 
-struct SessionHandle {
-  std::shared_ptr<Module> module;  // outlives its sessions
-  std::shared_ptr<Session> session;
-  std::shared_ptr<std::mutex> turn;  // calls on one session run one after the other
-};
-
 /// Makes the value that a job settles with, on the JavaScript thread.
 using ResultBuilder = std::function<napi_value(Environment&)>;
-
-/// What job threads want to tell JavaScript. Outlives the environment, closed once that ends.
-class EventQueue {
- public:
-  using Event = std::function<void(Environment&)>;
-
-  void open(Napi::Env env, Environment* environment);
-  void close() noexcept;
-  void post(Event event);
-  /// Posts progress of a job; what JavaScript has not yet heard is replaced.
-  void post_progress(double job, Progress progress);
-  /// Whether the environment's event loop is held open for running jobs.
-  void hold(Napi::Env env, bool held);
-
- private:
-  void drain(Environment& environment);
-  void wake();
-
-  std::mutex mutex_;
-  bool open_ = false;
-  bool woken_ = false;
-  std::vector<Event> events_;
-  std::unordered_map<double, std::shared_ptr<Progress>> progress_;
-  Napi::ThreadSafeFunction function_;
-};
 
 class Environment {
  public:
   explicit Environment(Napi::Env env);
   ~Environment();
+
+  /// Ends the environment's jobs and closes its way back to JavaScript. Runs as a cleanup hook: by
+  /// the time finalizers run, the thread-safe function is gone.
+  void shut_down();
 
   static Environment& of(Napi::Env env);
 
@@ -87,7 +62,7 @@ class Environment {
 
   HandleTable<TensorHandle> tensors{"tensor"};
   HandleTable<std::shared_ptr<Module>> modules{"module"};
-  HandleTable<SessionHandle> sessions{"session"};
+  HandleTable<std::shared_ptr<SharedSession>> sessions{"session"};
   std::unordered_map<double, std::shared_ptr<Job>> jobs;
   std::vector<std::unique_ptr<Overload>> overloads;
   std::unordered_map<std::string, std::vector<size_t>> overloads_by_name;
@@ -104,8 +79,10 @@ class Environment {
 /// Runs `body` and turns what it throws into a JavaScript exception with a code.
 napi_value guarded(napi_env env, const std::function<napi_value()>& body);
 
-/// `[name, TensorId][]`.
+/// `[name, TensorId][]`, and back.
 napi_value named_tensors_to_js(Environment& environment, NamedTensors& tensors);
+NamedTensors named_tensors_from_js(Environment& environment, const Napi::Value& pairs);
+std::vector<at::Tensor> tensors_of(const NamedTensors& tensors);
 
 /// An `Error` as a JavaScript Error object with `code`, and `reason` and `retryAfter` if it has them.
 Napi::Error to_js_error(Napi::Env env, const Error& error, double retry_after = 0);

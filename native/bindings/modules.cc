@@ -1,7 +1,155 @@
 #include "bindings/functions.h"
 
+#include "io/save.h"
+#include "runtime/borrow.h"
+#include "runtime/loader.h"
+
+#ifndef _WIN32
+#include "remote/remote_module.h"
+#endif
+
 namespace torchsight {
 namespace {
+
+std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
+
+double handle(const Napi::Value& value) {
+  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
+}
+
+Json options_of(const Napi::Value& value) { return Json::parse(text(value), "options"); }
+
+#ifndef _WIN32
+RemoteModule* remote(const std::shared_ptr<Module>& module) {
+  return dynamic_cast<RemoteModule*>(module.get());
+}
+#endif
+
+// What one call of a method holds while it runs.
+struct Running {
+  Call call;
+  Borrow borrow;
+  NamedTensors outputs;
+};
+
+std::shared_ptr<Running> prepare(Environment& environment, const Napi::Value& inputs,
+                                 const Napi::Value& options, JobSpec& spec) {
+  auto running = std::make_shared<Running>();
+  running->call.inputs = named_tensors_from_js(environment, inputs);
+  running->call.options = options_of(options);
+  running->borrow = Borrow(tensors_of(running->call.inputs), {});
+  spec.input_bytes = bytes_of(running->call.inputs);
+  return running;
+}
+
+napi_value submit_running(Environment& environment, JobSpec spec,
+                          std::shared_ptr<Running> running) {
+  const double job = environment.submit(
+      std::move(spec), [running = std::move(running)](Environment& environment) {
+        return named_tensors_to_js(environment, running->outputs);
+      });
+  return Napi::Number::New(environment.env(), job);
+}
+
+napi_value submit_load(Environment& environment, const Napi::CallbackInfo& info) {
+  auto request = std::make_shared<LoadRequest>(Json::parse(text(info[0]), "request"));
+  JobSpec spec = environment.job_spec(info[1]);
+  auto loaded = std::make_shared<std::shared_ptr<Module>>();
+  auto description = std::make_shared<std::string>();
+  spec.work = [request, loaded, description](JobContext& context) {
+    *loaded = load_module(std::move(*request), context);
+    *description = (*loaded)->describe().dump();
+  };
+  const double job =
+      environment.submit(std::move(spec), [loaded, description](Environment& environment) {
+        Napi::Object result = Napi::Object::New(environment.env());
+        result.Set("module", environment.modules.add(std::move(*loaded)));
+        result.Set("description", *description);
+        return result;
+      });
+  return Napi::Number::New(info.Env(), job);
+}
+
+napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Module> module = environment.modules.at(handle(info[0]));
+  JobSpec spec = environment.job_spec(info[5]);
+  auto running = prepare(environment, info[2], info[3], spec);
+  std::vector<std::string> taps;
+  const auto names = info[4].As<Napi::Array>();
+  for (uint32_t i = 0; i < names.Length(); ++i) taps.push_back(text(names.Get(i)));
+  running->call.taps = Taps(std::move(taps));
+  spec.work = [module, method = text(info[1]), running](JobContext& context) {
+    running->outputs = module->call(method, running->call, context);
+    running->borrow = {};
+  };
+  return submit_running(environment, std::move(spec), std::move(running));
+}
+
+napi_value submit_save(Environment& environment, const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Module> module = environment.modules.at(handle(info[0]));
+  JobSpec spec = environment.job_spec(info[3]);
+  const int64_t shard_bytes = info[2].As<Napi::Number>().Int64Value();
+  spec.work = [module, folder = text(info[1]), shard_bytes](JobContext& context) {
+#ifndef _WIN32
+    if (RemoteModule* away = remote(module)) return away->save(folder, shard_bytes, context);
+#endif
+    save(*module, folder, shard_bytes, context);
+  };
+  return Napi::Number::New(info.Env(), environment.submit(std::move(spec), nullptr));
+}
+
+napi_value close_module(Environment& environment, const Napi::CallbackInfo& info) {
+  environment.modules.remove(handle(info[0]));
+  return info.Env().Undefined();
+}
+
+napi_value pids(Environment& environment, const Napi::CallbackInfo& info) {
+  Napi::Array result = Napi::Array::New(info.Env());
+#ifndef _WIN32
+  if (RemoteModule* module = remote(environment.modules.at(handle(info[0])))) {
+    for (int64_t pid : module->pids()) result.Set(result.Length(), static_cast<double>(pid));
+  }
+#endif
+  return result;
+}
+
+napi_value open_session(Environment& environment, const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Module> module = environment.modules.at(handle(info[0]));
+  auto session = std::make_shared<SharedSession>(
+      module, module->open_session(text(info[1]), options_of(info[2])));
+  return Napi::Number::New(info.Env(), environment.sessions.add(std::move(session)));
+}
+
+napi_value describe_session(Environment& environment, const Napi::CallbackInfo& info) {
+  const auto& session = environment.sessions.at(handle(info[0]));
+  return Napi::String::New(info.Env(), session->describe().dump());
+}
+
+napi_value submit_session_call(Environment& environment, const Napi::CallbackInfo& info) {
+  const std::shared_ptr<SharedSession> session = environment.sessions.at(handle(info[0]));
+  JobSpec spec = environment.job_spec(info[4]);
+  auto running = prepare(environment, info[2], info[3], spec);
+  spec.work = [session, method = text(info[1]), running](JobContext& context) {
+    running->outputs = session->call(method, running->call, context);
+    running->borrow = {};
+  };
+  return submit_running(environment, std::move(spec), std::move(running));
+}
+
+napi_value snapshot(Environment& environment, const Napi::CallbackInfo& info) {
+  NamedTensors state = environment.sessions.at(handle(info[0]))->snapshot();
+  return named_tensors_to_js(environment, state);
+}
+
+napi_value restore(Environment& environment, const Napi::CallbackInfo& info) {
+  environment.sessions.at(handle(info[0]))->restore(named_tensors_from_js(environment, info[1]));
+  return info.Env().Undefined();
+}
+
+napi_value close_session(Environment& environment, const Napi::CallbackInfo& info) {
+  environment.sessions.remove(handle(info[0]));
+  return info.Env().Undefined();
+}
 
 napi_value types(Environment&, const Napi::CallbackInfo& info) {
   const std::vector<std::string> names = model_types();
@@ -14,13 +162,24 @@ napi_value types(Environment&, const Napi::CallbackInfo& info) {
 napi_value describe_model(Environment&, const Napi::CallbackInfo& info) {
   ModuleOptions options;
   options.device = at::kMeta;
-  const Json config = Json::parse(info[0].As<Napi::String>().Utf8Value(), "config");
+  const Json config = Json::parse(text(info[0]), "config");
   return Napi::String::New(info.Env(), make_module(config, options)->describe().dump());
 }
 
 }  // namespace
 
 void add_module_functions(Napi::Env env, Napi::Object exports) {
+  add_function(env, exports, "submitLoad", submit_load);
+  add_function(env, exports, "submitCall", submit_call);
+  add_function(env, exports, "submitSave", submit_save);
+  add_function(env, exports, "closeModule", close_module);
+  add_function(env, exports, "modulePids", pids);
+  add_function(env, exports, "openSession", open_session);
+  add_function(env, exports, "sessionDescription", describe_session);
+  add_function(env, exports, "submitSessionCall", submit_session_call);
+  add_function(env, exports, "sessionSnapshot", snapshot);
+  add_function(env, exports, "sessionRestore", restore);
+  add_function(env, exports, "closeSession", close_session);
   add_function(env, exports, "modelTypes", types);
   add_function(env, exports, "describeModel", describe_model);
 }

@@ -64,13 +64,14 @@ Json from_element(element value, std::string_view what) {
 
 void dump_string(const std::string& text, std::string& out) {
   constexpr char kHex[] = "0123456789abcdef";
+  constexpr std::string_view kEscaped = "\"\\\b\f\n\r\t", kLetters = "\"\\bfnrt";
   out += '"';
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
+    if (const size_t at = kEscaped.find(c); at != std::string_view::npos) {
       out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
+      out += kLetters[at];
+    } else if (byte < 0x20) {
       out += "\\u00";
       out += kHex[byte >> 4];
       out += kHex[byte & 15];

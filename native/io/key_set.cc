@@ -33,26 +33,31 @@ uint64_t KeySet::hash(std::string_view key) const noexcept {
 
 bool KeySet::insert(std::string_view key) {
   if (2 * (keys_.size() + 1) > slots_.size()) grow();
-  return place(key, hash(key));
-}
-
-bool KeySet::place(std::string_view key, uint64_t hash) {
-  const size_t mask = slots_.size() - 1;
-  size_t slot = (hash ^ hash >> 29) & mask;
-  for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
-    if (keys_[slots_[slot] - 1] == key) return false;
-  }
+  const size_t slot = slot_of(key);
+  if (slots_[slot] != 0) return false;
   keys_.push_back(key);
   slots_[slot] = static_cast<uint32_t>(keys_.size());
   return true;
 }
 
+size_t KeySet::find(std::string_view key) const noexcept {
+  const uint32_t found = slots_[slot_of(key)];
+  return found == 0 ? kAbsent : found - 1;
+}
+
+size_t KeySet::slot_of(std::string_view key) const noexcept {
+  const size_t mask = slots_.size() - 1;
+  const uint64_t hashed = hash(key);
+  size_t slot = (hashed ^ hashed >> 29) & mask;
+  while (slots_[slot] != 0 && keys_[slots_[slot] - 1] != key) slot = (slot + 1) & mask;
+  return slot;
+}
+
 void KeySet::grow() {
-  std::vector<std::string_view> keys = std::move(keys_);
-  keys_.clear();
-  keys_.reserve(keys.size() + 1);
   slots_.assign(slots_.size() * 2, 0);
-  for (const std::string_view key : keys) place(key, hash(key));
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    slots_[slot_of(keys_[i])] = static_cast<uint32_t>(i + 1);
+  }
 }
 
 }  // namespace torchsight

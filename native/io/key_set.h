@@ -1,4 +1,4 @@
-// Finds the first repeated key of an object, in linear time whoever chose the keys.
+// Keys by hash, in linear time whoever chose the keys.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,14 @@ class KeySet {
   KeySet();
   /// False where the key was there before.
   bool insert(std::string_view key);
+  /// How many keys were inserted before this one, or `kAbsent`.
+  size_t find(std::string_view key) const noexcept;
+  static constexpr size_t kAbsent = static_cast<size_t>(-1);
 
  private:
   uint64_t hash(std::string_view key) const noexcept;
-  bool place(std::string_view key, uint64_t hash);
+  /// The slot that holds the key, or the empty one where it belongs.
+  size_t slot_of(std::string_view key) const noexcept;
   void grow();
 
   uint64_t base_[2];

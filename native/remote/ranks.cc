@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 constexpr auto kPoll = 5ms;
 // How long the other ranks have to end by themselves once one has failed.
 constexpr auto kGrace = 500ms;
+// How long a cancelled call may take to end. One layer of a large model takes seconds on a CPU.
+constexpr auto kCancelGrace = 20s;
 
 std::filesystem::path fresh_store() {
   std::random_device random;
@@ -92,6 +94,10 @@ void RemoteModule::Ranks::await(Round& round, JobContext& context) {
   JobContext::Yielded yielded(context);
   bool cancelled = false;
   std::optional<std::chrono::steady_clock::time_point> limit;
+  const auto end_within = [&](auto grace) {
+    const auto end = std::chrono::steady_clock::now() + grace;
+    if (!limit || end < *limit) limit = end;
+  };
   std::unique_lock lock(round.mutex);
   while (round.ended < workers_.size()) {
     round.changed.wait_for(lock, kPoll);
@@ -104,18 +110,21 @@ void RemoteModule::Ranks::await(Round& round, JobContext& context) {
       NamedTensors item = std::move(round.items.front());
       round.items.pop_front();
       lock.unlock();
-      context.emit(std::move(item));
+      try {
+        context.emit(std::move(item));
+      } catch (const Error&) {
+        // The job must end: the cancel below tells the workers.
+      }
       workers_[0]->item_taken(round.ids[0]);
       lock.lock();
     }
     if (!cancelled && context.cancelled()) {
       cancelled = true;
+      end_within(kCancelGrace);
       for (size_t rank = 0; rank < workers_.size(); ++rank) workers_[rank]->cancel(round.ids[rank]);
     }
-    if (!round.failed) continue;
-    const auto now = std::chrono::steady_clock::now();
-    if (!limit) limit = now + kGrace;
-    if (now < *limit) continue;
+    if (round.failed) end_within(kGrace);
+    if (!limit || std::chrono::steady_clock::now() < *limit) continue;
     lock.unlock();
     kill();
     lock.lock();

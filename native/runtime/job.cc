@@ -1,5 +1,7 @@
 #include "runtime/job.h"
 
+#include <utility>
+
 #include "runtime/lane.h"
 
 namespace torchsight {
@@ -51,10 +53,8 @@ void Job::emit(NamedTensors item) {
   {
     Lane::Lock lock(lane_.mutex_);
     if (items_waiting_ >= spec_.stream_capacity) {
-      if (has_device_) {
-        has_device_ = false;
-        lane_.pass_turn();
-      }
+      const bool held = std::exchange(has_device_, false);
+      if (held) lane_.pass_turn();
       const auto ready = [&] { return items_waiting_ < spec_.stream_capacity || cancelled(); };
       if (spec_.deadline) {
         turn_.wait_until(lock, *spec_.deadline, ready);
@@ -62,7 +62,7 @@ void Job::emit(NamedTensors item) {
         turn_.wait(lock, ready);
       }
       if (auto error = verdict()) throw *error;
-      lane_.wait_for_turn(*this, lock);
+      if (held) lane_.wait_for_turn(*this, lock);
     }
     ++items_waiting_;
   }

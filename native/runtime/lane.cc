@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <utility>
@@ -38,15 +39,33 @@ int intraop_threads() {
   return wanted > 0 ? wanted : at::intraop_default_num_threads();
 }
 
+struct Lanes {
+  std::mutex mutex;
+  std::map<std::pair<c10::DeviceType, int>, Lane*> by_device;
+};
+
+// Never destroyed: threads of a lane may outlive static destruction.
+static Lanes& all_lanes() {
+  static auto* lanes = new Lanes;
+  return *lanes;
+}
+
 Lane& Lane::of(c10::Device device) {
-  static std::mutex mutex;
-  // Never destroyed: threads of a lane may outlive static destruction.
-  static auto* lanes = new std::map<std::pair<c10::DeviceType, int>, Lane*>;
-  std::lock_guard lock(mutex);
+  Lanes& lanes = all_lanes();
+  std::lock_guard lock(lanes.mutex);
   const int index = device.is_cpu() || !device.has_index() ? 0 : device.index();
-  Lane*& lane = (*lanes)[{device.type(), index}];
+  Lane*& lane = lanes.by_device[{device.type(), index}];
   if (!lane) lane = new Lane;
   return *lane;
+}
+
+void Lane::drain_at_exit() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    std::atexit([] {
+      for (const auto& [device, lane] : all_lanes().by_device) lane->drain(nullptr);
+    });
+  });
 }
 
 Lane::Lane() { std::thread(&Lane::watch, this).detach(); }
@@ -230,7 +249,7 @@ void Lane::drain(const void* owner) {
     Lock lock(mutex_);
     for (const Jobs* jobs : {&queue_, &running_}) {
       for (const auto& job : *jobs) {
-        if (job->spec_.owner == owner) mine.push_back(job);
+        if (!owner || job->spec_.owner == owner) mine.push_back(job);
       }
     }
   }
@@ -238,7 +257,7 @@ void Lane::drain(const void* owner) {
   Lock lock(mutex_);
   settled_.wait(lock, [&] {
     return std::none_of(running_.begin(), running_.end(),
-                        [&](const auto& job) { return job->spec_.owner == owner; });
+                        [&](const auto& job) { return !owner || job->spec_.owner == owner; });
   });
 }
 

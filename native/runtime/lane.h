@@ -120,8 +120,12 @@ class Lane {
   /// one; a job that was passed over `kStarvationBound` times goes first.
   std::shared_ptr<Job> submit(JobSpec spec);
   void cancel(const std::shared_ptr<Job>& job);
-  /// Cancels all jobs of `owner` and waits until the last one has ended.
+  /// Cancels all jobs of `owner`, or of everybody where it is null, and waits until the last one
+  /// has ended.
   void drain(const void* owner);
+  /// Has all lanes drained when the process exits, before libtorch's static destructors run under
+  /// the jobs. Idempotent.
+  static void drain_at_exit();
 
   LaneCounters counters();
   void set_limits(const LaneLimits& limits);

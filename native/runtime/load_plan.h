@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,8 @@ struct LoadEntry {
     std::string tensor;
   };
   /// Applied to the list of source tensors in order; each step maps a list to a list, and one
-  /// tensor must be left. `select` takes index `index` of `dim`; `slice` keeps [begin, end) of it.
+  /// tensor must be left. `select` takes entry `begin` of `dim`, `slice` keeps [begin, end) of it,
+  /// `transpose` swaps `dim` and `begin`, `concat`, `stack` and `add` make one tensor of the list.
   struct Step {
     enum class Kind { kSlice, kSelect, kTranspose, kPermute, kReshape, kConcat, kStack, kAdd };
     Kind kind;
@@ -44,5 +46,10 @@ void execute(const LoadPlan& plan, Module& module, JobContext& context);
 /// Fills every parameter from `seed` by its `Init`. The values depend on the name and the full
 /// shape alone, so ranks of a sharded module hold slices of the unsharded one's values.
 void initialize(Module& module, uint64_t seed, JobContext& context);
+
+/// Writes every parameter as safetensors into `folder`, in shards of at most `shard_bytes` (0: one
+/// file). Throws `Error(kUnsupported)` for sharded modules.
+void save(Module& module, const std::filesystem::path& folder, uint64_t shard_bytes,
+          JobContext& context);
 
 }  // namespace torchsight

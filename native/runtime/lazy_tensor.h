@@ -1,0 +1,43 @@
+// Tensors of files, seen through the steps of a load plan and read only where they are needed.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "io/tensor_file.h"
+#include "runtime/load_plan.h"
+
+namespace torchsight {
+
+/// A tensor that has a shape already and values on demand. `read` asks for a part, and each step
+/// turns the part of its result into the parts of its sources, so that a rank of a sharded model
+/// reads its slice alone, whatever steps lie between the file and the parameter.
+class LazyTensor {
+ public:
+  virtual ~LazyTensor() = default;
+  const std::vector<int64_t>& shape() const noexcept { return shape_; }
+  /// Writes the part into `destination`, a tensor or view of the box's lengths, of any strides.
+  virtual void read(const Box& box, const at::Tensor& destination) const = 0;
+
+ protected:
+  explicit LazyTensor(std::vector<int64_t> shape) : shape_(std::move(shape)) {}
+
+ private:
+  std::vector<int64_t> shape_;
+};
+
+using LazyList = std::vector<std::shared_ptr<const LazyTensor>>;
+
+/// The tensor `info` of `file`, both of which have to live as long as it is read.
+std::shared_ptr<const LazyTensor> lazy_source(const TensorFile& file, const TensorInfo& info);
+
+/// What `step` makes of the list. Throws `Error(kBadCheckpoint)` with the reason PLAN_STEP where it
+/// does not fit the shapes.
+LazyList lazy_step(const LoadEntry::Step& step, const LazyList& list);
+
+/// The part of a tensor of shape `from` that holds the elements of `box` of the same tensor in
+/// shape `to`, and whether it holds no others. Where it does, the part has to be cut afterwards.
+std::pair<Box, bool> reshaped_part(const std::vector<int64_t>& from, const std::vector<int64_t>& to,
+                                   const Box& box);
+
+}  // namespace torchsight

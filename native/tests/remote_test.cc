@@ -1,0 +1,128 @@
+#ifndef _WIN32
+
+#include "remote/remote_module.h"
+
+#include <signal.h>
+
+#include <chrono>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include "runtime/error.h"
+
+using namespace torchsight;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::shared_ptr<Module> load(int64_t ranks, int64_t timeout_ms = 5000) {
+  set_worker_paths({TORCHSIGHT_WORKER, TORCHSIGHT_LIBRARIES});
+  Json config(Json::Object{{"model_type", "torchsight_diagnostics"}, {"allow_abort", true}});
+  Json request(Json::Object{{"config", config}, {"seed", 1}, {"isolate", true}});
+  request.set("tensorParallel", ranks).set("collectiveTimeout", timeout_ms).set("threads", 1);
+  JobContext context;
+  return load_module(LoadRequest(std::move(request)), context);
+}
+
+NamedTensors call(Module& module, const std::string& method, Json options = Json::Object{},
+                  NamedTensors inputs = {}) {
+  Call call{std::move(inputs), std::move(options), {}};
+  JobContext context;
+  return module.call(method, call, context);
+}
+
+std::vector<int64_t> pids(Module& module) { return dynamic_cast<RemoteModule&>(module).pids(); }
+
+ErrorCode failure(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  FAIL("nothing was thrown");
+  return ErrorCode::kInternal;
+}
+
+// Runs `work` and sends `signal` to a rank a little later.
+ErrorCode failure_on_signal(Module& module, size_t rank, int signal) {
+  const int64_t pid = pids(module)[rank];
+  std::thread killer([=] {
+    std::this_thread::sleep_for(200ms);
+    ::kill(static_cast<pid_t>(pid), signal);
+  });
+  const ErrorCode code = failure(
+      [&] { call(module, "all_reduce", Json(Json::Object{{"n", 4096}, {"seconds", 20.0}})); });
+  killer.join();
+  return code;
+}
+
+}  // namespace
+
+TEST_CASE("an isolated module returns what it is given, in every layout of memory") {
+  const auto module = load(1);
+  for (const at::Tensor& x : {at::rand({3, 5}), at::rand({4, 6}).t(), at::empty({0, 2}),
+                              at::ones({2}, at::kBFloat16), at::arange(7).to(at::kLong)}) {
+    const NamedTensors result = call(*module, "echo", Json::Object{}, {{"x", x}});
+    CHECK(result.at(0).first == "x");
+    CHECK(result.at(0).second.equal(x));
+  }
+}
+
+TEST_CASE("errors keep their code across the process boundary") {
+  const auto module = load(1);
+  const auto fails = [&](const char* kind) {
+    return failure([&] { call(*module, "fail", Json(Json::Object{{"kind", kind}})); });
+  };
+  CHECK(fails("out_of_memory") == ErrorCode::kOutOfMemory);
+  CHECK(fails("nonsense") == ErrorCode::kBadInput);
+  CHECK(fails("foreign") == ErrorCode::kInternal);
+}
+
+TEST_CASE("an abort in native code ends the worker alone, and the next call starts another") {
+  const auto module = load(1);
+  const int64_t first = pids(*module)[0];
+  CHECK(failure([&] { call(*module, "abort"); }) == ErrorCode::kWorkerFailed);
+  CHECK(call(*module, "echo", Json::Object{}, {{"x", at::ones({1})}}).size() == 1);
+  CHECK(pids(*module)[0] != first);
+}
+
+TEST_CASE("a session lives in its worker") {
+  const auto module = load(1);
+  const auto session = module->open_session("sum", Json::Object{});
+  JobContext context;
+  for (int i = 0; i < 3; ++i) {
+    Call call{{{"x", at::scalar_tensor(2.0)}}, Json::Object{}, {}};
+    const NamedTensors sum = session->call("add", call, context);
+    CHECK(sum.at(0).second.item<float>() == 2.0f * static_cast<float>(i + 1));
+  }
+  session->restore({{"sum", at::scalar_tensor(5.0)}});
+  CHECK(session->snapshot().at(0).second.item<float>() == 5.0f);
+}
+
+TEST_CASE("ranks reduce together") {
+  const auto module = load(3);
+  const NamedTensors result = call(*module, "all_reduce", Json(Json::Object{{"n", 5}}));
+  CHECK(result.at(0).second.equal(at::full({5}, 3.0f)));
+}
+
+TEST_CASE("a killed rank is RANK_FAILED within two seconds, and the group starts anew") {
+  const auto module = load(2, 30'000);
+  for (size_t rank : {0, 1}) {
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(failure_on_signal(*module, rank, SIGKILL) == ErrorCode::kRankFailed);
+    CHECK(std::chrono::steady_clock::now() - begin < 2200ms);
+    CHECK(call(*module, "all_reduce").at(0).second.item<float>() == 2.0f);
+  }
+}
+
+TEST_CASE("a stopped rank is COLLECTIVE_TIMEOUT at the set time") {
+  const auto module = load(2, 1000);
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(failure_on_signal(*module, 1, SIGSTOP) == ErrorCode::kCollectiveTimeout);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  CHECK(took > 1000ms);
+  CHECK(took < 3500ms);
+}
+
+#endif
