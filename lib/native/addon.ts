@@ -22,6 +22,8 @@ export interface TensorInfo {
   device: string;
   requiresGrad: boolean;
   isLeaf: boolean;
+  /** Name of the node that a gradient passes through first, e.g. `AddBackward0`. */
+  gradFn: string | null;
 }
 
 /** One argument of an operator, as its schema declares it. */
@@ -161,6 +163,16 @@ export interface Addon {
     gradients: (TensorId | null)[],
     retainGraph: boolean,
     createGraph: boolean,
+    options: JobOptions,
+  ): JobId;
+  /** Settles with the gradients of `outputs` with respect to `inputs`, `TensorId | null` each. */
+  submitGrad(
+    outputs: TensorId[],
+    gradients: (TensorId | null)[],
+    inputs: TensorId[],
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
     options: JobOptions,
   ): JobId;
   /** Settles with a {@link LoadedModule}. `request` is the JSON text of a {@link LoadRequest}. */
