@@ -154,7 +154,7 @@ export class Tensor<D extends DType = DType> {
    */
   as<E extends DType>(dtype: E): Tensor<E> {
     if (this.dtype === (checkDType(dtype) as DType)) return this as unknown as Tensor<E>;
-    throw new TorchsightError("DTYPE", `expected a ${dtype} tensor but received ${this.dtype}`);
+    throw new TorchsightError("DTYPE", `expected a tensor of ${dtype} but received one of ${this.dtype}`);
   }
 
   /** A tensor of another dtype or on another device; one that shares memory if nothing changes. */
