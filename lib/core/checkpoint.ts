@@ -81,9 +81,7 @@ export function weightsFile(path: string): string {
 
 /** Reads the headers of a safetensors file, an index with its shards, or an npz. */
 export function openCheckpoint(file: string): Checkpoint {
-  const text = callNative((addon) =>
-    file.endsWith(".json") ? addon.inspectIndex(file) : addon.inspectFile(file),
-  );
+  const text = callNative((addon) => addon.inspect(file));
   const { files, tensors, metadata = {} } = JSON.parse(text) as Inspection;
   const absolute = (name: string) => resolve(dirname(file), name);
   return {
