@@ -22,6 +22,8 @@ export interface TensorInfo {
   device: string;
   requiresGrad: boolean;
   isLeaf: boolean;
+  /** Name of the node that a gradient passes through first, e.g. `AddBackward0`. */
+  gradFn: string | null;
 }
 
 /** One argument of an operator, as its schema declares it. */
@@ -163,6 +165,16 @@ export interface Addon {
     createGraph: boolean,
     options: JobOptions,
   ): JobId;
+  /** Settles with the gradients of `outputs` with respect to `inputs`, `TensorId | null` each. */
+  submitGrad(
+    outputs: TensorId[],
+    gradients: (TensorId | null)[],
+    inputs: TensorId[],
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
+    options: JobOptions,
+  ): JobId;
   /** Settles with a {@link LoadedModule}. `request` is the JSON text of a {@link LoadRequest}. */
   submitLoad(request: string, options: JobOptions): JobId;
   /** Settles with `[name, TensorId][]`. `args` is the JSON text of the method's options. */
@@ -208,10 +220,12 @@ export interface Addon {
   /** The process ids of an isolated or sharded module's workers, rank by rank. */
   modulePids(module: ModuleId): number[];
 
-  /** JSON text: header of a safetensors file. Throws `BAD_CHECKPOINT`. */
-  inspectFile(path: string): string;
-  /** JSON text of an index file, checked against its folder. Throws `BAD_CHECKPOINT`. */
-  inspectIndex(path: string): string;
+  /**
+   * What a safetensors file, an index, an npz or a folder with either holds, from headers alone.
+   * JSON text: `{files, tensors: [{name, dtype, shape, bytes, file}], metadata, parameters}`.
+   * Throws `BAD_CHECKPOINT`.
+   */
+  inspect(path: string): string;
   modelTypes(): string[];
   /** JSON text as in {@link LoadedModule.description}, of a module on the meta device. */
   describeModel(config: string): string;

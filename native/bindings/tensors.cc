@@ -2,8 +2,10 @@
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
 
 #include "bindings/environment.h"
+#include "bindings/values.h"
 #include "runtime/borrow.h"
 #include "runtime/memory.h"
 
@@ -62,6 +64,14 @@ napi_value from(Environment& environment, const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), environment.add_tensor(std::move(tensor)));
 }
 
+Napi::Value grad_fn_name(Napi::Env env, const at::Tensor& tensor) {
+  const auto node = tensor.grad_fn();
+  if (!node) return env.Null();
+  const std::string name = node->name();
+  const size_t space = name.rfind("::");
+  return Napi::String::New(env, space == std::string::npos ? name : name.substr(space + 2));
+}
+
 napi_value describe(Environment& environment, const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = environment.tensor(to_handle(info[0]));
   Napi::Object result = Napi::Object::New(info.Env());
@@ -73,6 +83,7 @@ napi_value describe(Environment& environment, const Napi::CallbackInfo& info) {
   result.Set("device", tensor.device().str());
   result.Set("requiresGrad", tensor.requires_grad());
   result.Set("isLeaf", tensor.is_leaf());
+  result.Set("gradFn", grad_fn_name(info.Env(), tensor));
   return result;
 }
 
@@ -87,7 +98,9 @@ napi_value new_or_copied_buffer(Napi::Env env, const at::Tensor& tensor) {
 #ifndef NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED
   if (tensor.nbytes() >= kExternalFrom) {
     auto* kept = new at::Tensor(tensor);
-    const auto finalize = [](napi_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); };
+    const auto finalize = [](napi_env, void*, void* hint) {
+      delete static_cast<at::Tensor*>(hint);
+    };
     napi_value buffer = nullptr;
     if (napi_create_external_arraybuffer(env, kept->data_ptr(), kept->nbytes(), finalize, kept,
                                          &buffer) == napi_ok) {
@@ -100,7 +113,9 @@ napi_value new_or_copied_buffer(Napi::Env env, const at::Tensor& tensor) {
 }
 
 at::Tensor on_host(const at::Tensor& tensor) {
-  return tensor.detach().to(at::kCPU).contiguous().resolve_conj().resolve_neg();
+  const at::Tensor host = tensor.detach().to(at::kCPU).contiguous().resolve_conj().resolve_neg();
+  // Gradients that are zero everywhere may come without memory.
+  return host._is_zerotensor() ? host.clone() : host;
 }
 
 napi_value bytes(Environment& environment, const Napi::CallbackInfo& info) {
@@ -161,21 +176,57 @@ napi_value counters(Environment& environment, const Napi::CallbackInfo& info) {
   return result;
 }
 
-napi_value submit_backward(Environment& environment, const Napi::CallbackInfo& info) {
-  const auto roots = info[0].As<Napi::Array>();
-  const auto seeds = info[1].As<Napi::Array>();
-  std::vector<at::Tensor> tensors, gradients;
-  for (uint32_t i = 0; i < roots.Length(); ++i) {
-    tensors.push_back(environment.tensor(to_handle(roots.Get(i))));
-    const Napi::Value seed = seeds.Get(i);
-    gradients.push_back(seed.IsNumber() ? environment.tensor(to_handle(seed)) : at::Tensor());
+// Tensors of an array of handles; null stands for an undefined tensor.
+std::vector<at::Tensor> to_tensors(Environment& environment, const Napi::Value& value) {
+  const auto handles = value.As<Napi::Array>();
+  std::vector<at::Tensor> tensors;
+  for (uint32_t i = 0; i < handles.Length(); ++i) {
+    const Napi::Value handle = handles.Get(i);
+    tensors.push_back(handle.IsNumber() ? environment.tensor(to_handle(handle)) : at::Tensor());
   }
+  return tensors;
+}
+
+// Borrows what a pass over the graph starts from, for reading.
+std::shared_ptr<Borrow> borrow_for_pass(const std::vector<at::Tensor>& outputs,
+                                        const std::vector<at::Tensor>& gradients) {
+  std::vector<at::Tensor> read = outputs;
+  read.insert(read.end(), gradients.begin(), gradients.end());
+  return std::make_shared<Borrow>(read, std::vector<at::Tensor>{});
+}
+
+napi_value submit_gradients(Environment& environment, const Napi::CallbackInfo& info) {
+  const auto outputs = to_tensors(environment, info[0]);
+  const auto gradients = to_tensors(environment, info[1]);
+  const auto inputs = to_tensors(environment, info[2]);
+  const bool retain = info[3].As<Napi::Boolean>().Value();
+  const bool create = info[4].As<Napi::Boolean>().Value();
+  const bool allow_unused = info[5].As<Napi::Boolean>().Value();
+  JobSpec spec = environment.job_spec(info[6]);
+  auto borrow = borrow_for_pass(outputs, gradients);
+  auto results = std::make_shared<std::vector<at::Tensor>>();
+  spec.work = [=](JobContext&) {
+    *results =
+        torch::autograd::grad(outputs, inputs, gradients, retain || create, create, allow_unused);
+  };
+  const double job = environment.submit(std::move(spec), [results](Environment& environment) {
+    Napi::Env env = environment.env();
+    Napi::Array array = Napi::Array::New(env, results->size());
+    for (uint32_t i = 0; i < results->size(); ++i) {
+      array.Set(i, Napi::Value(env, to_js(environment, (*results)[i])));
+    }
+    return napi_value(array);
+  });
+  return Napi::Number::New(info.Env(), job);
+}
+
+napi_value submit_backward(Environment& environment, const Napi::CallbackInfo& info) {
+  const auto tensors = to_tensors(environment, info[0]);
+  const auto gradients = to_tensors(environment, info[1]);
   const bool retain = info[2].As<Napi::Boolean>().Value();
   const bool create = info[3].As<Napi::Boolean>().Value();
   JobSpec spec = environment.job_spec(info[4]);
-  std::vector<at::Tensor> read = tensors;
-  read.insert(read.end(), gradients.begin(), gradients.end());
-  auto borrow = std::make_shared<Borrow>(read, std::vector<at::Tensor>{});
+  auto borrow = borrow_for_pass(tensors, gradients);
   spec.work = [tensors, gradients, borrow, retain, create](JobContext&) {
     torch::autograd::backward(tensors, gradients, retain || create, create);
   };
@@ -196,6 +247,7 @@ void add_tensor_functions(Napi::Env env, Napi::Object exports) {
   add_function(env, exports, "tensorCounters", counters);
   add_function(env, exports, "submitRead", submit_read);
   add_function(env, exports, "submitBackward", submit_backward);
+  add_function(env, exports, "submitGrad", submit_gradients);
 }
 
 }  // namespace torchsight

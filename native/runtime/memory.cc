@@ -119,13 +119,16 @@ void* obtain(size_t& bytes) {
   return block;
 }
 
-void free_block(void* context) {
-  auto* header = static_cast<Header*>(context);
+// Takes the data of a block, which is also its context: libtorch's kernels free scratch memory so.
+void free_data(void* data) {
+  if (!data) return;
+  void* memory = static_cast<char*>(data) - sizeof(Header);
+  auto* header = static_cast<Header*>(memory);
   const size_t block = header->block;
   process_meter().remove(header->requested);
   if (header->meter) header->meter->remove(header->requested);
   header->~Header();
-  if (!cache().keep(context, block)) release(context);
+  if (!cache().keep(memory, block)) release(memory);
 }
 
 class Allocator final : public c10::Allocator {
@@ -146,8 +149,11 @@ class Allocator final : public c10::Allocator {
     process_meter().add(bytes);
     if (current_meter) current_meter->add(bytes);
     new (memory) Header{bytes, block, current_meter};
-    return {static_cast<char*>(memory) + sizeof(Header), memory, &free_block, cpu};
+    void* data = static_cast<char*>(memory) + sizeof(Header);
+    return {data, data, &free_data, cpu};
   }
+
+  c10::DeleterFnPtr raw_deleter() const override { return &free_data; }
 
   void copy_data(void* destination, const void* source, size_t count) const override {
     default_copy_data(destination, source, count);
