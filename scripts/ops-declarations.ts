@@ -9,7 +9,7 @@ export type Schemas = ReadonlyMap<string, readonly NativeOverload[]>;
  * Operators whose overload without a name is typed by hand in `ops-typed.ts` alone, so that a wrong
  * dtype does not compile.
  */
-const STRICT = new Set(["matmul", "mm", "bmm", "mv", "dot", "linear", "cat", "stack"]);
+const STRICT = new Set(["matmul", "mm", "bmm", "mv", "dot", "linear"]);
 
 const VALUES: Readonly<Record<string, string>> = {
   Tensor: "Tensor",

@@ -1,6 +1,6 @@
 import type { NativeValue } from "../native/addon.js";
 import { DTYPES, type DType, dtypeOfCode, isDType } from "./dtype.js";
-import { isScalar } from "./scalar.js";
+import { isFloat, isScalar } from "./scalar.js";
 import { Tensor, tensorId, wrapTensor } from "./tensor.js";
 
 /** How values of one schema type cross the boundary. */
@@ -55,7 +55,7 @@ const BASIC: Readonly<Record<string, ArgumentType>> = {
   Tensor: TENSOR,
   int: integer,
   SymInt: integer,
-  float: plain((value) => typeof value === "number"),
+  float: plain((value) => typeof value === "number" || isFloat(Object(value))),
   bool: plain((value) => typeof value === "boolean"),
   str: plain((value) => typeof value === "string"),
   Dimname: plain((value) => typeof value === "string"),

@@ -98,6 +98,7 @@ export function grad(
 
 function prepare(outputs: Tensor | readonly Tensor[], options: BackwardOptions) {
   const list = outputs instanceof Tensor ? [outputs] : outputs;
+  if (!Array.isArray(list)) throw invalidArgument("outputs", "a tensor or an array of them", list);
   const { gradient, createGraph = false, retainGraph = createGraph } = options;
   const given = gradient === undefined || gradient instanceof Tensor ? [gradient] : gradient;
   if (gradient !== undefined && given.length !== list.length) {

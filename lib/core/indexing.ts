@@ -116,8 +116,9 @@ function applyBasic(self: Tensor, indices: readonly Index[]): Basic {
       view = ops.unsqueeze(view, dim);
       dim += 1;
     } else if (typeof index === "boolean") {
+      // A new dimension that is kept, or emptied.
       view = ops.unsqueeze(view, dim);
-      gather(tensor(index), 1);
+      gather(tensor(index ? [0] : [], { dtype: "int64" }), 1);
     } else if (index instanceof Tensor) {
       gather(index, index.dtype === "bool" ? index.ndim : 1);
     } else if (index instanceof Slice || typeof index === "string") {

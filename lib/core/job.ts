@@ -1,5 +1,5 @@
 import type { JobStats } from "../native/addon.js";
-import { TorchsightError } from "./errors.js";
+import type { TorchsightError } from "./errors.js";
 import { Latest, Stream } from "./channels.js";
 
 export type { JobStats };
@@ -33,12 +33,13 @@ export interface JobDriver<T, P, S> {
   progressed(progress: P): void;
   streamed(item: S, taken: () => void): void;
   resolve(value: T, stats: JobStats): void;
-  reject(error: Error, stats?: JobStats): void;
+  reject(error: TorchsightError, stats?: JobStats): void;
 }
 
 /**
  * Running work: a real promise with a handle on what happens before it settles. It settles exactly
- * once. Rejections that nobody handles are reported as those of promises are.
+ * once, and rejects with a {@link TorchsightError}; rejections that nobody handles are reported as those
+ * of promises are.
  *
  * @typeParam T - what it resolves to
  * @typeParam P - what its progress looks like
@@ -139,14 +140,14 @@ export class Job<T = void, P = Progress, S = never> implements Promise<T>, Async
   // biome-ignore lint/suspicious/noThenProperty: a job is a promise.
   then<A = T, B = never>(
     fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
-    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+    rejected?: ((reason: TorchsightError) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     this.#claim();
     return this.#promise.then(fulfilled, rejected);
   }
 
   catch<B = never>(
-    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+    rejected?: ((reason: TorchsightError) => B | PromiseLike<B>) | null,
   ): Promise<T | B> {
     this.#claim();
     return this.#promise.catch(rejected);
@@ -193,8 +194,7 @@ export class Job<T = void, P = Progress, S = never> implements Promise<T>, Async
   }
 }
 
-function stateOf(error: Error): JobState {
-  const code = error instanceof TorchsightError ? error.code : undefined;
+function stateOf({ code }: TorchsightError): JobState {
   if (code === "CANCELLED") return "cancelled";
   return code === "DEADLINE" ? "expired" : "failed";
 }

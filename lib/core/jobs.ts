@@ -80,8 +80,7 @@ export function startJob<T, S = never>(
       }
       id = work.submit(options);
     } catch (error) {
-      const own = fromNative(error);
-      driver.reject(own instanceof Error ? own : new Error(String(own)));
+      driver.reject(wrapped(error));
       return cancel;
     }
     signal?.addEventListener("abort", aborted, { once: true });
@@ -107,12 +106,19 @@ export function startJob<T, S = never>(
         try {
           driver.resolve(inScope(() => work.decode(value)), stats);
         } catch (cause) {
-          driver.reject(cause as Error, stats);
+          driver.reject(wrapped(cause), stats);
         }
       },
     });
     return cancel;
   });
+}
+
+/** What was thrown while a job was started or read, as the package's own error. */
+function wrapped(error: unknown): TorchsightError {
+  const own = fromNative(error);
+  if (own instanceof TorchsightError) return own;
+  return new TorchsightError("INTERNAL", `the job failed: ${own}`, { cause: error });
 }
 
 function free(value: unknown): void {

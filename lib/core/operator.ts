@@ -75,8 +75,10 @@ export class Operator {
       } catch (error) {
         throw fromNative(error);
       }
+      const args = new Array<unknown>(count);
       // biome-ignore lint/complexity/noArguments: see above.
-      return operator.run(Array.from(arguments));
+      for (let index = 0; index < count; index += 1) args[index] = arguments[index];
+      return operator.run(args);
     };
   }
 

@@ -2581,6 +2581,9 @@ export interface AtenOps<M extends Face> {
   can_cast(from_: DType, to: DType, options?: O<M>): R<M, boolean>;
   /** aten::cartesian_prod(Tensor[] tensors) -> Tensor */
   cartesian_prod(tensors: List<Tensor>, options?: O<M>): R<M, Tensor>;
+  /** aten::cat(Tensor[] tensors, int dim=0) -> Tensor */
+  cat(tensors: List<Tensor>, dim?: Int, options?: O<M>): R<M, Tensor>;
+  cat(tensors: List<Tensor>, options: O<M, { dim?: Int }>): R<M, Tensor>;
   /** aten::cat.out(Tensor[] tensors, int dim=0, *, Tensor! out) -> Tensor! */
   cat(tensors: List<Tensor>, dim: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   cat(tensors: List<Tensor>, options: O<M, { dim?: Int; out: Tensor }>): R<M, Tensor>;
@@ -6500,6 +6503,9 @@ export interface AtenOps<M extends Face> {
   sspaddmm(self: Tensor, mat1: Tensor, mat2: Tensor, options?: O<M, { beta?: Scalar; alpha?: Scalar }>): R<M, Tensor>;
   /** aten::sspaddmm.out(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, Tensor! out) -> Tensor! */
   sspaddmm(self: Tensor, mat1: Tensor, mat2: Tensor, options: O<M, { beta?: Scalar; alpha?: Scalar; out: Tensor }>): R<M, Tensor>;
+  /** aten::stack(Tensor[] tensors, int dim=0) -> Tensor */
+  stack(tensors: List<Tensor>, dim?: Int, options?: O<M>): R<M, Tensor>;
+  stack(tensors: List<Tensor>, options: O<M, { dim?: Int }>): R<M, Tensor>;
   /** aten::stack.out(Tensor[] tensors, int dim=0, *, Tensor! out) -> Tensor! */
   stack(tensors: List<Tensor>, dim: Int | undefined, options: O<M, { out: Tensor }>): R<M, Tensor>;
   stack(tensors: List<Tensor>, options: O<M, { dim?: Int; out: Tensor }>): R<M, Tensor>;

@@ -45,7 +45,8 @@ export function isScalar(value: unknown): value is Scalar {
   }
 }
 
-function isFloat(value: object): boolean {
+/** Whether `value` is a {@link FloatScalar}. */
+export function isFloat(value: object): value is FloatScalar {
   return typeof (value as { float?: unknown }).float === "number" && !hasOtherThan(value, 1);
 }
 

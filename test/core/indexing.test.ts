@@ -2,7 +2,8 @@ import test from "ava";
 import { type Index, ones, ops, slice, Tensor, tensor, tidy, TorchsightError } from "torchsight";
 import { decode, decodeTensor, difference, type Encoded, fixture } from "./fixture.js";
 
-type Part = Encoded | { slice: [number | null, number | null, number] };
+type Bounds = [start: number | null, stop: number | null, step: number];
+type Part = Encoded | { slice: Bounds };
 
 interface Case {
   source: string;
@@ -16,8 +17,8 @@ const { base, cases } = fixture<{ base: { t: Parameters<typeof decodeTensor>[0] 
 );
 
 function index(part: Part): Index {
-  if (typeof part === "object" && part !== null && "slice" in part) return slice(...part.slice);
-  return decode(part) as Index;
+  const { slice: bounds } = Object(part) as { slice?: Bounds };
+  return Array.isArray(bounds) ? slice(...bounds) : (decode(part as Encoded) as Index);
 }
 
 for (const { source, key, result, assigned } of cases) {

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import test from "ava";
-import { Job, lanes, ones, ops, randn, type Tensor, tensor, TorchsightError } from "torchsight";
+import { type ErrorCode, Job, lanes, ones, ops, randn, type Tensor, tensor, TorchsightError } from "torchsight";
 import { diagnostics } from "./diagnostics.js";
 
 const UNBOUNDED = { jobs: 4096, bytes: 2 ** 40, threads: 4 };
@@ -59,7 +59,7 @@ test.serial("a native error carries the stack of the call", async (t) => {
 
 test.serial("what C++ throws becomes an error with a code", async (t) => {
   const { fail } = await diagnostics();
-  const codes: Record<string, string> = {
+  const codes: Record<string, ErrorCode> = {
     libtorch: "LIBTORCH",
     out_of_memory: "OUT_OF_MEMORY",
     bad_alloc: "OUT_OF_MEMORY",
@@ -73,7 +73,7 @@ test.serial("what C++ throws becomes an error with a code", async (t) => {
 });
 
 test.serial("starting a job never throws", async (t) => {
-  const unmatched = (ops.job.matmul as (...args: unknown[]) => Job)(1, 2);
+  const unmatched = (ops.job.matmul as unknown as (...args: unknown[]) => Job)(1, 2);
   t.is((await rejection(unmatched)).code, "BAD_INPUT");
   const disposed = ones([1]);
   disposed.dispose();
@@ -295,7 +295,7 @@ test.serial("results are disposable as a whole, and unclaimed ones are freed", a
   const values = randn([4, 4]);
   let parts: readonly Tensor[];
   {
-    using result = (await ops.job.max(values, 1)) as [Tensor, Tensor] & Disposable;
+    using result = await ops.job.max(values, 1);
     parts = [...result];
     t.false(parts.some(({ disposed }) => disposed));
   }

@@ -33,10 +33,10 @@ const ARRAYS = {
   int64: BigInt64Array.of(-(2n ** 63n), 0n, 2n ** 63n - 1n),
 } as const;
 
-for (const [dtype, array] of Object.entries(ARRAYS)) {
+for (const [dtype, array] of Object.entries(ARRAYS) as [keyof typeof ARRAYS, Float32Array][]) {
   test(`a typed array makes the same ${dtype} tensor`, async (t) => {
     using x = tensor(array);
-    t.is(x.dtype, dtype as DType);
+    t.is<DType, DType>(x.dtype, dtype);
     t.deepEqual(x.shape, [3]);
     t.deepEqual(await x.data(), array);
   });
