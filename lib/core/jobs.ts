@@ -13,6 +13,8 @@ export interface Work<T, S> {
   decode(value: NativeValue): T;
   /** Makes a streamed item of named tensors. Left out by work that streams nothing. */
   decodeItem?(tensors: [string, TensorId][]): S;
+  /** Told once when work that was submitted has ended, whatever became of it. */
+  settled?(): void;
 }
 
 const PRIORITIES = { high: 0, normal: 1, low: 2 } as const;
@@ -94,6 +96,7 @@ export function startJob<T, S = never>(
       },
       settled: (error, value, stats) => {
         signal?.removeEventListener("abort", aborted);
+        work.settled?.();
         if (error !== undefined && (asked === undefined || error.code !== "CANCELLED")) {
           driver.reject(failure(error, call), stats);
           return;

@@ -31,3 +31,12 @@ export function fromNative(error: unknown): unknown {
   if (error.stack !== undefined) own.stack = error.stack.replace(/^\w+/, own.name);
   return own;
 }
+
+/** Calls the addon; what it throws becomes the package's own error. */
+export function callNative<T>(work: (addon: Addon) => T): T {
+  try {
+    return work(native());
+  } catch (error) {
+    throw fromNative(error);
+  }
+}

@@ -1,6 +1,6 @@
 #include "bindings/functions.h"
 
-#include "io/save.h"
+#include "runtime/load_plan.h"
 #include "runtime/borrow.h"
 #include "runtime/loader.h"
 

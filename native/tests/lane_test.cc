@@ -28,7 +28,9 @@ struct Handle {
   std::optional<Error> wait() { return watcher->end.get_future().get(); }
 };
 
-Lane& lane() { return Lane::of(c10::Device(c10::kCPU)); }
+Lane& lane() {
+  return Lane::of(c10::Device(c10::kCPU));
+}
 
 Handle submit(std::function<void(JobContext&)> work, JobSpec spec = {}) {
   Handle handle;

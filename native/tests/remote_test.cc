@@ -32,7 +32,9 @@ NamedTensors call(Module& module, const std::string& method, Json options = Json
   return module.call(method, call, context);
 }
 
-std::vector<int64_t> pids(Module& module) { return dynamic_cast<RemoteModule&>(module).pids(); }
+std::vector<int64_t> pids(Module& module) {
+  return dynamic_cast<RemoteModule&>(module).pids();
+}
 
 ErrorCode failure(const std::function<void()>& work) {
   try {
@@ -51,8 +53,9 @@ ErrorCode failure_on_signal(Module& module, size_t rank, int signal) {
     std::this_thread::sleep_for(200ms);
     ::kill(static_cast<pid_t>(pid), signal);
   });
-  const ErrorCode code = failure(
-      [&] { call(module, "all_reduce", Json(Json::Object{{"n", 4096}, {"seconds", 20.0}})); });
+  const ErrorCode code = failure([&] {
+    call(module, "all_reduce", Json(Json::Object{{"n", 4096}, {"seconds", 20.0}}));
+  });
   killer.join();
   return code;
 }

@@ -1,7 +1,7 @@
 #include "worker/server.h"
 
 #include "distributed/group.h"
-#include "io/save.h"
+#include "runtime/load_plan.h"
 #include "runtime/error.h"
 #include "runtime/loader.h"
 
