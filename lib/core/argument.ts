@@ -25,7 +25,12 @@ export const LAYOUTS = [
 ] as const;
 
 /** Names of libtorch's memory formats, by code. */
-export const MEMORY_FORMATS = ["contiguous", "preserve", "channels_last", "channels_last_3d"] as const;
+export const MEMORY_FORMATS = [
+  "contiguous",
+  "preserve",
+  "channels_last",
+  "channels_last_3d",
+] as const;
 
 const same = (value: unknown): unknown => value;
 

@@ -90,7 +90,9 @@ export function grad(
         );
       },
       decode: (value: NativeValue) =>
-        disposable((value as (TensorId | null)[]).map((id) => (id === null ? null : wrapTensor(id)))),
+        disposable(
+          (value as (TensorId | null)[]).map((id) => (id === null ? null : wrapTensor(id))),
+        ),
     },
     options,
   );

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.float16" preserve="true" />
-import { TorchsightError, invalidArgument } from "./errors.js";
+import { invalidArgument, TorchsightError } from "./errors.js";
 
 /**
  * The typed array that holds the elements of each dtype. `float16` elements come as a `Float16Array`

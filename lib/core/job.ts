@@ -1,6 +1,6 @@
 import type { JobStats } from "../native/addon.js";
-import type { TorchsightError } from "./errors.js";
 import { Latest, Stream } from "./channels.js";
+import type { TorchsightError } from "./errors.js";
 
 export type { JobStats };
 

@@ -1,6 +1,6 @@
 import type { JobId, JobOptions, NativeError, NativeValue, TensorId } from "../native/addon.js";
 import { watch } from "./dispatcher.js";
-import { TorchsightError, invalidArgument, isErrorCode } from "./errors.js";
+import { invalidArgument, isErrorCode, TorchsightError } from "./errors.js";
 import { Job, type JobControl, type Progress } from "./job.js";
 import { fromNative, native } from "./runtime.js";
 import { captureScope, gradEnabled } from "./scope.js";
@@ -107,7 +107,10 @@ export function startJob<T, S = never>(
           return;
         }
         try {
-          driver.resolve(inScope(() => work.decode(value)), stats);
+          driver.resolve(
+            inScope(() => work.decode(value)),
+            stats,
+          );
         } catch (cause) {
           driver.reject(wrapped(cause), stats);
         }

@@ -1,10 +1,17 @@
 import type { OverloadId } from "../native/addon.js";
+import { disposable } from "./disposable.js";
 import type { Job, JobControl } from "./job.js";
 import { startJob } from "./jobs.js";
-import { type Bound, type Overload, compile, decodeResults, optionsOf, resolve } from "./overload.js";
+import {
+  type Bound,
+  compile,
+  decodeResults,
+  type Overload,
+  optionsOf,
+  resolve,
+} from "./overload.js";
 import { fromNative, native } from "./runtime.js";
 import { syncGrad } from "./scope.js";
-import { disposable } from "./disposable.js";
 import { Tensor, tensorId, wrapTensor } from "./tensor.js";
 
 /** Calls an operator at once. */
@@ -27,7 +34,9 @@ export class Operator {
       .overloads(name)
       .map((overload) => compile(name, overload))
       // PyTorch tries the overload without a name first.
-      .sort((a, b) => Number(b.schema.startsWith(`${name}(`)) - Number(a.schema.startsWith(`${name}(`)));
+      .sort(
+        (a, b) => Number(b.schema.startsWith(`${name}(`)) - Number(a.schema.startsWith(`${name}(`)),
+      );
     this.#ofTensors = [0, 1, 2, 3].map((count) => plainOverload(this.overloads, count));
   }
 

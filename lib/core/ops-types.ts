@@ -1,6 +1,6 @@
+import type { LAYOUTS, MEMORY_FORMATS } from "./argument.js";
 import type { DType } from "./dtype.js";
 import type { Job, JobControl } from "./job.js";
-import type { LAYOUTS, MEMORY_FORMATS } from "./argument.js";
 
 /**
  * The words that `ops.generated.ts` is written in.

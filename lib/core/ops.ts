@@ -1,6 +1,6 @@
+import { Operator } from "./operator.js";
 import type { GeneratedOps } from "./ops.generated.js";
 import type { TypedOps } from "./ops-typed.js";
-import { Operator } from "./operator.js";
 import { native } from "./runtime.js";
 
 /**

@@ -1,6 +1,6 @@
 import type { NativeOverload, NativeValue, OverloadId } from "../native/addon.js";
 import { type ArgumentType, argumentType } from "./argument.js";
-import { TorchsightError, describeValue } from "./errors.js";
+import { describeValue, TorchsightError } from "./errors.js";
 import { isScalar } from "./scalar.js";
 import { Tensor } from "./tensor.js";
 
@@ -82,7 +82,8 @@ export function compile(operator: string, overload: NativeOverload): Overload {
     })),
     positional: overload.arguments.filter(({ keywordOnly }) => !keywordOnly).length,
     returns,
-    plain: overload.returns.length === 1 && overload.returns[0]?.type === "Tensor" && !writes(returns),
+    plain:
+      overload.returns.length === 1 && overload.returns[0]?.type === "Tensor" && !writes(returns),
   };
 }
 
@@ -110,7 +111,7 @@ export function resolve(
   for (const overload of overloads) {
     if (!accepts(overload, positional, options)) continue;
     const values = overload.parameters.map((parameter, index) =>
-      valueOf(parameter, index, positional, options),
+      argumentAt(parameter, index, positional, options),
     );
     return { overload, values, native: toNative(overload, values) };
   }
@@ -131,13 +132,13 @@ function accepts(
       if (index < positional.length && positional[index] !== undefined) return false;
       named += 1;
     }
-    const value = valueOf(parameter, index, positional, options);
+    const value = argumentAt(parameter, index, positional, options);
     if (value === undefined ? parameter.required : !parameter.type.accepts(value)) return false;
   }
   return options === undefined || named === Object.keys(options).length;
 }
 
-function valueOf(
+function argumentAt(
   { name }: Parameter,
   index: number,
   positional: readonly unknown[],

@@ -3,8 +3,8 @@ import type { TensorId, TensorInfo } from "../native/addon.js";
 import { type BackwardOptions, backward } from "./autograd.js";
 import type { DType, ItemOf, TypedArrayOf } from "./dtype.js";
 import { checkDType, dtypeOfCode, isDType } from "./dtype.js";
-import { TorchsightError, invalidArgument } from "./errors.js";
-import { type Index, assignAt, indexBy } from "./indexing.js";
+import { invalidArgument, TorchsightError } from "./errors.js";
+import { assignAt, type Index, indexBy } from "./indexing.js";
 import type { Job, JobControl } from "./job.js";
 import { ops } from "./ops.js";
 import type { Arithmetic, Operand } from "./ops-typed.js";
@@ -154,7 +154,10 @@ export class Tensor<D extends DType = DType> {
    */
   as<E extends DType>(dtype: E): Tensor<E> {
     if (this.dtype === (checkDType(dtype) as DType)) return this as unknown as Tensor<E>;
-    throw new TorchsightError("DTYPE", `expected a tensor of ${dtype} but received one of ${this.dtype}`);
+    throw new TorchsightError(
+      "DTYPE",
+      `expected a tensor of ${dtype} but received one of ${this.dtype}`,
+    );
   }
 
   /** A tensor of another dtype or on another device; one that shares memory if nothing changes. */

@@ -1,5 +1,5 @@
 import test from "ava";
-import { backward, grad, noGrad, ones, ops, tensor, TorchsightError } from "torchsight";
+import { backward, grad, noGrad, ones, ops, TorchsightError, tensor } from "torchsight";
 
 test("backward gathers gradients in leaves", async (t) => {
   const x = tensor([1, 2, 3], { requiresGrad: true });

@@ -34,7 +34,10 @@ test("every operator can be reached", (t) => {
 });
 
 test("arguments may be given by position, by name and by default", async (t) => {
-  const x = tensor([[1, 2, 3], [4, 5, 6]]);
+  const x = tensor([
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
   const sums: Tensor[] = [
     ops.sum(x, [0], true),
     ops.sum(x, 0, true),
@@ -42,14 +45,24 @@ test("arguments may be given by position, by name and by default", async (t) => 
     ops.internal._foreach_add([ops.sum(x, [0], true)], 0)[0]!,
   ];
   for (const sum of sums) t.deepEqual(await sum.toArray(), [[5, 7, 9]]);
-  const image = tensor([[[[1, 2], [3, 4]]]]);
+  const image = tensor([
+    [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
+  ]);
   const kernel = tensor([[[[1]]]]);
   t.deepEqual(ops.conv2d(image, kernel, { padding: 1, stride: 2 }).shape, [1, 1, 2, 2]);
   t.deepEqual(ops.conv2d(image, kernel, undefined, undefined, 1).shape, [1, 1, 4, 4]);
 });
 
 test("values cross by their schema types", (t) => {
-  const x = tensor([[1, 2], [3, 4]]);
+  const x = tensor([
+    [1, 2],
+    [3, 4],
+  ]);
   t.is(ops.to(x, { dtype: "int16" }).dtype, "int16" as DType);
   t.is(ops.zeros([1], { device: "meta", layout: "strided" }).device, "meta");
   const wide = ops.to(tensor([[[[1, 2]]]]), { memory_format: "channels_last" });

@@ -2,7 +2,17 @@ import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import test from "ava";
-import { type ErrorCode, Job, lanes, ones, ops, randn, type Tensor, tensor, TorchsightError } from "torchsight";
+import {
+  type ErrorCode,
+  Job,
+  lanes,
+  ones,
+  ops,
+  randn,
+  type Tensor,
+  TorchsightError,
+  tensor,
+} from "torchsight";
 import { diagnostics } from "./diagnostics.js";
 
 const UNBOUNDED = { jobs: 4096, bytes: 2 ** 40, threads: 4 };
@@ -156,27 +166,33 @@ test.serial("priorities decide who goes first", async (t) => {
   t.deepEqual(order, ["high", "normal", "low"]);
 });
 
-test.serial("progress reaches listeners and iterators, and their errors reach nobody", async (t) => {
-  const { wait } = await diagnostics();
-  const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
-  const job = wait(0.2);
-  const heard: number[] = [];
-  job.onProgress(({ done }) => heard.push(done));
-  const stop = job.onProgress(() => {
-    stop();
-    throw new Error("of the listener");
-  });
-  const seen: number[] = [];
-  for await (const { done, total, phase } of job.progress()) {
-    t.is(total, 0.2);
-    t.is(phase, "wait");
-    seen.push(done);
-  }
-  await job;
-  t.true(heard.length > 1 && seen.length > 1);
-  t.deepEqual(seen, [...seen].sort((a, b) => a - b));
-  t.regex((await warned).message, /a progress listener threw: Error: of the listener/);
-});
+test.serial(
+  "progress reaches listeners and iterators, and their errors reach nobody",
+  async (t) => {
+    const { wait } = await diagnostics();
+    const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
+    const job = wait(0.2);
+    const heard: number[] = [];
+    job.onProgress(({ done }) => heard.push(done));
+    const stop = job.onProgress(() => {
+      stop();
+      throw new Error("of the listener");
+    });
+    const seen: number[] = [];
+    for await (const { done, total, phase } of job.progress()) {
+      t.is(total, 0.2);
+      t.is(phase, "wait");
+      seen.push(done);
+    }
+    await job;
+    t.true(heard.length > 1 && seen.length > 1);
+    t.deepEqual(
+      seen,
+      [...seen].sort((a, b) => a - b),
+    );
+    t.regex((await warned).message, /a progress listener threw: Error: of the listener/);
+  },
+);
 
 test.serial("a stream loses nothing, however slow its reader is", async (t) => {
   const { count } = await diagnostics();
@@ -187,7 +203,10 @@ test.serial("a stream loses nothing, however slow its reader is", async (t) => {
     numbers.push(item.item() as number);
     item.dispose();
   }
-  t.deepEqual(numbers, Array.from({ length: 20 }, (_, i) => i));
+  t.deepEqual(
+    numbers,
+    Array.from({ length: 20 }, (_, i) => i),
+  );
   await job;
 });
 

@@ -17,7 +17,9 @@ interface Case {
 const MADE: Readonly<Record<string, () => Tensor>> = {
   "torch.ones(2, requires_grad=True) + 1": () => ones([2], { requiresGrad: true }).add(tensor(1)),
   "(torch.ones(2, 2, requires_grad=True) @ torch.ones(2, 2)).relu()": () =>
-    ones([2, 2], { requiresGrad: true }).matmul(ones([2, 2])).relu(),
+    ones([2, 2], { requiresGrad: true })
+      .matmul(ones([2, 2]))
+      .relu(),
   "torch.ones(2, requires_grad=True).sum()": () => ones([2], { requiresGrad: true }).sum(),
   "torch.ones(30, dtype=torch.float64, requires_grad=True) * 2": () =>
     ones([30], { dtype: "float64", requiresGrad: true }).mul(tensor(2)),

@@ -1,18 +1,9 @@
 /**
  * What must compile and what must not. `tsc` is the test: an `@ts-expect-error` without an error is one.
  */
+
+import { arange, float, type Job, ops, slice, type Tensor, tensor, tidy, zeros } from "torchsight";
 import { expectTypeOf } from "./expect.js";
-import {
-  arange,
-  float,
-  type Job,
-  ops,
-  slice,
-  type Tensor,
-  tensor,
-  tidy,
-  zeros,
-} from "torchsight";
 
 const f32 = tensor([[1, 2]]);
 const f64 = tensor([1], { dtype: "float64" });
@@ -65,7 +56,9 @@ expectTypeOf<Tensor<"float32">>()(i32.div(i32));
 expectTypeOf<Tensor<"float32">>()(i32.sqrt());
 expectTypeOf<Tensor<"int64">>()(i32.sum());
 expectTypeOf<Tensor<"bool">>()(i32.gt(f64));
-expectTypeOf<Tensor<"int16">>()(tensor([1], { dtype: "uint8" }).add(tensor([1], { dtype: "int8" })));
+expectTypeOf<Tensor<"int16">>()(
+  tensor([1], { dtype: "uint8" }).add(tensor([1], { dtype: "int8" })),
+);
 expectTypeOf<Tensor<"float32">>()(
   tensor([1], { dtype: "float16" }).add(tensor([1], { dtype: "bfloat16" })),
 );
@@ -106,7 +99,9 @@ ops.abs(f32, { signal: AbortSignal.abort() });
 // Jobs.
 expectTypeOf<Job<Tensor<"float32">>>()(ops.job.matmul(f32, f32));
 expectTypeOf<Job<Tensor<"float64">>>()(ops.job.add(f32, f64, { alpha: 2, priority: "high" }));
-expectTypeOf<Job<[values: Tensor, indices: Tensor] & Disposable>>()(ops.job.max(f32, 1, { deadline: 10 }));
+expectTypeOf<Job<[values: Tensor, indices: Tensor] & Disposable>>()(
+  ops.job.max(f32, 1, { deadline: 10 }),
+);
 // @ts-expect-error no such priority
 ops.job.abs(f32, { priority: "urgent" });
 
