@@ -18,13 +18,15 @@ export interface BackwardOptions extends JobControl {
 
 /** How {@link grad} computes gradients. */
 export interface GradOptions extends BackwardOptions {
-  /** Gives null for inputs that the outputs do not depend on, rather than failing. Default false. */
+  /**
+   * Gives null for inputs that the outputs do not depend on, rather than failing. Default false.
+   */
   allowUnused?: boolean;
 }
 
 /**
- * Adds the gradients of `outputs` to the {@link Tensor.grad} of every leaf that they were made of. It
- * runs as a job; tensors that it needs refuse in-place changes meanwhile.
+ * Adds the gradients of `outputs` to the {@link Tensor.grad} of every leaf that they were made of.
+ * It runs as a job; tensors that it needs refuse in-place changes meanwhile.
  *
  * @example
  * ```ts
@@ -50,8 +52,8 @@ export function backward(
 }
 
 /**
- * The gradients of `outputs` with respect to `inputs`, which may be any tensors that the outputs were
- * made of. Leaves the {@link Tensor.grad} of all tensors alone.
+ * The gradients of `outputs` with respect to `inputs`, which may be any tensors that the outputs
+ * were made of. Leaves the {@link Tensor.grad} of all tensors alone.
  *
  * @example
  * ```ts

@@ -65,8 +65,8 @@ export type DTypeOfArray<A> = A extends Float32Array
  * numbers become float32, bigints int64, booleans bool, `{re, im}` complex64, and typed arrays keep
  * theirs. A `Uint16Array` holds the bits of float16 or bfloat16 elements and needs that dtype.
  *
- * @throws TorchsightError `SHAPE` for ragged arrays and shapes that do not fit, `BAD_INPUT` for elements
- * that the dtype cannot hold.
+ * @throws TorchsightError `SHAPE` for ragged arrays and shapes that do not fit, `BAD_INPUT` for
+ * elements that the dtype cannot hold.
  *
  * @example
  * ```ts

@@ -24,7 +24,9 @@ export type Queued = (...args: unknown[]) => Job<unknown>;
 export class Operator {
   readonly name: string;
   readonly overloads: readonly Overload[];
-  /** The overload that takes so many tensors and nothing else, where its result is one new tensor. */
+  /**
+   * The overload that takes so many tensors and nothing else, where its result is one new tensor.
+   */
   readonly #ofTensors: (OverloadId | undefined)[];
 
   /** @param name - with its namespace, e.g. `aten::add` */

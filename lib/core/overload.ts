@@ -101,7 +101,9 @@ export function optionsOf(args: readonly unknown[]): Options | undefined {
   return prototype === Object.prototype || prototype === null ? (last as Options) : undefined;
 }
 
-/** Finds the first overload that takes the arguments; throws `BAD_INPUT` listing all if none does. */
+/**
+ * Finds the first overload that takes the arguments; throws `BAD_INPUT` listing all if none does.
+ */
 export function resolve(
   operator: string,
   overloads: readonly Overload[],
@@ -118,7 +120,9 @@ export function resolve(
   throw noMatch(operator, overloads, positional, options);
 }
 
-/** Whether the arguments fit. Most overloads that are tried do not, so nothing is allocated here. */
+/**
+ * Whether the arguments fit. Most overloads that are tried do not, so nothing is allocated here.
+ */
 function accepts(
   { parameters, positional: limit }: Overload,
   positional: readonly unknown[],

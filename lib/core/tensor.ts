@@ -22,15 +22,17 @@ const collected = new FinalizationRegistry<TensorId>((id) => native().tensorFree
 /** Makes a tensor of a new native handle. For the package's own use. */
 export let wrapTensor: (id: TensorId) => Tensor;
 
-/** The native handle of a tensor; throws `DISPOSED` after its disposal. For the package's own use. */
+/**
+ * The native handle of a tensor; throws `DISPOSED` after its disposal. For the package's own use.
+ */
 export let tensorId: (tensor: Tensor) => TensorId;
 
 /**
- * A counted handle on a native tensor, which may be shared by several of them: views, and tensors that
- * operators return unchanged.
+ * A counted handle on a native tensor, which may be shared by several of them: views, and tensors
+ * that operators return unchanged.
  *
- * Its memory is given back by {@link dispose}, by `using`, at the end of a {@link tidy} scope, or when
- * the garbage collector finds it.
+ * Its memory is given back by {@link dispose}, by `using`, at the end of a {@link tidy} scope, or
+ * when the garbage collector finds it.
  *
  * @example
  * ```ts
@@ -149,8 +151,8 @@ export class Tensor<D extends DType = DType> {
   }
 
   /**
-   * This tensor, typed as of `dtype`. Generated operators return tensors of any dtype; this checks and
-   * narrows. Throws `DTYPE` if it is of another.
+   * This tensor, typed as of `dtype`. Generated operators return tensors of any dtype; this checks
+   * and narrows. Throws `DTYPE` if it is of another.
    */
   as<E extends DType>(dtype: E): Tensor<E> {
     if (this.dtype === (checkDType(dtype) as DType)) return this as unknown as Tensor<E>;
@@ -185,8 +187,8 @@ export class Tensor<D extends DType = DType> {
 
   /**
    * A part of this tensor. Each index is for one dimension: a number selects, {@link slice} or its
-   * text form (`"1:3"`, `"::2"`, `":"`) keeps a range, `null` adds a dimension, `"..."` stands for all
-   * dimensions not named, and tensors, arrays or masks gather.
+   * text form (`"1:3"`, `"::2"`, `":"`) keeps a range, `null` adds a dimension, `"..."` stands for
+   * all dimensions not named, and tensors, arrays or masks gather.
    *
    * All but gathering gives a view on the same memory.
    *

@@ -11,8 +11,8 @@ interface Case {
 }
 
 /**
- * The tensors that cannot be stored: without data, or with a history. Python makes a tensor of a scalar
- * operand; here it is another overload, whose node is called AddBackward1.
+ * The tensors that cannot be stored: without data, or with a history. Python makes a tensor of a
+ * scalar operand; here it is another overload, whose node is called AddBackward1.
  */
 const MADE: Readonly<Record<string, () => Tensor>> = {
   "torch.ones(2, requires_grad=True) + 1": () => ones([2], { requiresGrad: true }).add(tensor(1)),

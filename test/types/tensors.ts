@@ -1,5 +1,6 @@
 /**
- * What must compile and what must not. `tsc` is the test: an `@ts-expect-error` without an error is one.
+ * What must compile and what must not. `tsc` is the test: an `@ts-expect-error` without an error is
+ * one.
  */
 
 import { arange, float, type Job, ops, slice, type Tensor, tensor, tidy, zeros } from "torchsight";
