@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Addon } from "../native/addon.js";
 import { addon, nativePaths } from "../native/load.js";
 import { listener } from "./dispatcher.js";
-import { TorchsightError, isErrorCode } from "./errors.js";
+import { isErrorCode, TorchsightError } from "./errors.js";
 
 let ready: Addon | undefined;
 
