@@ -1,7 +1,7 @@
 import type { Addon } from "../native/addon.js";
 import { addon, nativePaths } from "../native/load.js";
 import { listener } from "./dispatcher.js";
-import { TorchsightError, isErrorCode } from "./errors.js";
+import { isErrorCode, TorchsightError } from "./errors.js";
 
 let ready: Addon | undefined;
 
