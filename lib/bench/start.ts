@@ -16,9 +16,9 @@ const coldStart: Timed = () =>
     execFileSync(process.execPath, [
       "--input-type=module",
       "--eval",
-      `import { ViT22B } from ${JSON.stringify(LIBRARY.href)};
-       await using model = await ViT22B.random("mu", { seed: 1 });
-       using result = await model.encode(new Float32Array(3 * 224 * 224));`,
+      `import { ViT22B, zeros } from ${JSON.stringify(LIBRARY.href)};
+       const model = await ViT22B.random("mu", { seed: 1 });
+       await model.encode(zeros([1, 3, 224, 224]));`,
     ]),
   );
 
