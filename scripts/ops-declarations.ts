@@ -75,7 +75,9 @@ function operatorMembers(
 ): string[] {
   return [...overloads]
     .sort((a, b) => (a.overload < b.overload ? -1 : 1))
-    .filter(({ overload }) => !(overload === "" && full.startsWith("aten::") && STRICT.has(operator)))
+    .filter(
+      ({ overload }) => !(overload === "" && full.startsWith("aten::") && STRICT.has(operator)),
+    )
     .flatMap((overload) => [
       `  /** ${schemaText(full, overload).replaceAll("*/", "*\\/")} */`,
       ...signatures(overload).map((signature) => `  ${operator}${signature}`),
