@@ -301,7 +301,8 @@ def main():
             save_file(weights, folder / "model.safetensors")
         save_file({"pixel_values": pixels}, folder / "inputs.safetensors")
         expected = forward(config, weights, pixels)
-        save_file({key: value.astype(np.float32) for key, value in expected.items()},
+        # save_file writes the memory of an array as it lies, whatever its strides.
+        save_file({key: value.astype(np.float32, order="C") for key, value in expected.items()},
                   folder / "expected.safetensors")
 
 
