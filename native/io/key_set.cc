@@ -15,9 +15,9 @@ uint64_t random_base() {
 
 }  // namespace
 
-KeySet::KeySet() : base_{random_base(), random_base()}, slots_(kFirstSlots, 0) {}
+KeySet::KeySet() : base_{random_base(), random_base()}, slots_(kFirstSlots) {}
 
-uint64_t KeySet::hash(std::string_view key) const noexcept {
+uint32_t KeySet::hash(std::string_view key) const noexcept {
   uint64_t low = key.size() % kPrime, high = low;
   size_t at = 0;
   while (at < key.size()) {
@@ -28,36 +28,44 @@ uint64_t KeySet::hash(std::string_view key) const noexcept {
     low = (low * base_[0] + chunk) % kPrime;
     high = (high * base_[1] + chunk) % kPrime;
   }
-  return low << 31 | high;
+  return static_cast<uint32_t>(low ^ high << 1);
 }
 
 bool KeySet::insert(std::string_view key) {
   if (2 * (keys_.size() + 1) > slots_.size()) grow();
-  const size_t slot = slot_of(key);
-  if (slots_[slot] != 0) return false;
+  const uint32_t hashed = hash(key);
+  const size_t slot = slot_of(key, hashed);
+  if (slots_[slot].number != 0) return false;
   keys_.push_back(key);
-  slots_[slot] = static_cast<uint32_t>(keys_.size());
+  slots_[slot] = {hashed, static_cast<uint32_t>(keys_.size())};
   return true;
 }
 
 size_t KeySet::find(std::string_view key) const noexcept {
-  const uint32_t found = slots_[slot_of(key)];
-  return found == 0 ? kAbsent : found - 1;
+  const uint32_t number = slots_[slot_of(key, hash(key))].number;
+  return number == 0 ? kAbsent : number - 1;
 }
 
-size_t KeySet::slot_of(std::string_view key) const noexcept {
+size_t KeySet::slot_of(std::string_view key, uint32_t hashed) const noexcept {
   const size_t mask = slots_.size() - 1;
-  const uint64_t hashed = hash(key);
-  size_t slot = (hashed ^ hashed >> 29) & mask;
-  while (slots_[slot] != 0 && keys_[slots_[slot] - 1] != key) slot = (slot + 1) & mask;
+  size_t slot = hashed & mask;
+  const auto other = [&](const Slot& one) {
+    return one.number != 0 && (one.hash != hashed || keys_[one.number - 1] != key);
+  };
+  while (other(slots_[slot])) slot = (slot + 1) & mask;
   return slot;
 }
 
 void KeySet::grow() {
-  slots_.assign(slots_.size() * 2, 0);
-  for (size_t i = 0; i < keys_.size(); ++i) {
-    slots_[slot_of(keys_[i])] = static_cast<uint32_t>(i + 1);
+  std::vector<Slot> larger(slots_.size() * 2);
+  const size_t mask = larger.size() - 1;
+  for (const Slot& one : slots_) {
+    if (one.number == 0) continue;
+    size_t slot = one.hash & mask;
+    while (larger[slot].number != 0) slot = (slot + 1) & mask;
+    larger[slot] = one;
   }
+  slots_ = std::move(larger);
 }
 
 }  // namespace torchsight

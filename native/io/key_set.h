@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string_view>
 #include <vector>
 
@@ -19,14 +20,18 @@ class KeySet {
   static constexpr size_t kAbsent = static_cast<size_t>(-1);
 
  private:
-  uint64_t hash(std::string_view key) const noexcept;
+  struct Slot {
+    uint32_t hash = 0;
+    uint32_t number = 0;  // position in keys_ plus one; 0 is empty
+  };
+  uint32_t hash(std::string_view key) const noexcept;
   /// The slot that holds the key, or the empty one where it belongs.
-  size_t slot_of(std::string_view key) const noexcept;
+  size_t slot_of(std::string_view key, uint32_t hash) const noexcept;
   void grow();
 
   uint64_t base_[2];
-  std::vector<std::string_view> keys_;
-  std::vector<uint32_t> slots_;  // index into keys_ plus one; 0 is empty
+  std::deque<std::string_view> keys_;  // grows without moving, so without twice the memory
+  std::vector<Slot> slots_;
 };
 
 }  // namespace torchsight

@@ -70,4 +70,25 @@ inline std::string outcome_of(const std::function<void()>& work) {
   return "accepted";
 }
 
+/// The highest memory use since `reset_peak`, in KiB; 0 where the system does not tell.
+inline int64_t peak_kib() {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6));
+  }
+  return 0;
+}
+
+inline void reset_peak() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+// Sanitizers keep freed memory and slow everything down, so bounds do not hold under them.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 }  // namespace torchsight::tests
