@@ -33,6 +33,15 @@ export {
   type ModuleDType,
 } from "./core/load.js";
 export {
+  type DeviceInfo,
+  devices,
+  type MemoryStats,
+  memory,
+  releaseMemory,
+  setThreads,
+  threads,
+} from "./core/machine.js";
+export {
   type AnyMethods,
   type CallOptions,
   type CallResult,

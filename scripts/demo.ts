@@ -23,6 +23,9 @@ import { drawTokens } from "./demo/picture.js";
 const PHOTO = fileURLToPath(new URL("../assets/photos/chelsea.jpg", import.meta.url));
 const FOLDER = fileURLToPath(new URL("../build/demo/", import.meta.url));
 const SEED = 22;
+const LAYERS = 13;
+/** The stream before the final norm, which would give every token the same length. */
+const LAST_LAYER = `blocks.${LAYERS - 1}`;
 
 const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
 const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
@@ -32,7 +35,7 @@ const say = (line = "") => process.stdout.write(`${line}\n`);
 async function watched<T>(label: string, job: Job<T>): Promise<{ value: T; took: number }> {
   const bar = new cliProgress.SingleBar({
     stream: process.stderr,
-    format: `  ${label.padEnd(22)} {bar} {value}/{total}`,
+    format: `  ${label.padEnd(30)} {bar} {percentage} %`,
     hideCursor: true,
     noTTYOutput: true,
     notTTYSchedule: 1000,
@@ -52,6 +55,16 @@ async function watched<T>(label: string, job: Job<T>): Promise<{ value: T; took:
   } finally {
     if (total > 0) bar.stop();
   }
+}
+
+/** Encodes the photograph, and once more for the clock: the first call chooses kernels. */
+async function encodeTwice(
+  label: string,
+  model: ViT22B,
+): Promise<{ value: CallResult<EncodeOutputs>; took: number }> {
+  const taps = [LAST_LAYER];
+  (await watched(`${label}, first`, model.encode(PHOTO))).value[Symbol.dispose]();
+  return await watched(`${label}, second`, model.encode(PHOTO, { taps }));
 }
 
 /** Resident memory of this process, or of another where the system tells. */
@@ -95,17 +108,17 @@ async function cancelHalfWay(model: ViT22B): Promise<string> {
 }
 
 async function main(): Promise<void> {
-  const config = variant("B", { num_hidden_layers: 13 });
+  const config = variant("B", { num_hidden_layers: LAYERS });
   const [rows, columns] = gridOf(config);
-  const count = params(config).total;
-  say(`A ViT-22B-style model of ${(count / 1e6).toFixed(1)} million parameters, seed ${SEED}.`);
+  const { total } = params(config);
+  say(`A ViT-22B-style model of ${(total / 1e6).toFixed(1)} million parameters, seed ${SEED}.`);
   say("Its weights are random: the features below mean nothing. What counts is that they agree.");
   say();
 
   const before = resident() ?? 0;
   const made = await watched("making the model", ViT22B.random(config, { seed: SEED }));
   await using whole = made.value;
-  const one = await watched("encoding, 1 process", whole.encode(PHOTO));
+  const one = await encodeTwice("encoding, 1 process", whole);
   using features = one.value;
   const used = (resident() ?? 0) - before;
 
@@ -114,12 +127,13 @@ async function main(): Promise<void> {
     ViT22B.random(config, { seed: SEED, tensorParallel: 2 }),
   );
   await using sharded = split.value;
-  const two = await watched("encoding, 2 processes", sharded.encode(PHOTO));
+  const two = await encodeTwice("encoding, 2 processes", sharded);
   using sameFeatures = two.value;
   const ranks = sharded.module.pids.map((pid) => resident(pid));
 
   say(`  photograph         ${relative(process.cwd(), PHOTO)}`);
   say(`  tokens             ${rows} x ${columns}, ${config.hidden_size} numbers each`);
+  say(`  weights            ${megabytes(4 * total)} in float32`);
   say(`  1 process          ${seconds(one.took)}, ${megabytes(used)} more memory than before`);
   const memory = ranks.map((bytes) => (bytes === undefined ? "unknown" : megabytes(bytes)));
   say(`  2 processes        ${seconds(two.took)}, ${memory.join(" and ")} in the workers`);
@@ -128,12 +142,12 @@ async function main(): Promise<void> {
   say(`  a third run        ${await cancelHalfWay(whole)}`);
   say();
 
-  using norms = features.last_hidden_state.mul(features.last_hidden_state).sum([0, 2]).sqrt();
-  const values = Float32Array.from(await norms.data());
+  const stream = features.taps[LAST_LAYER]!;
+  const values = (await stream.mul(stream).sum([0, 2]).sqrt().data()) as Float32Array;
   mkdirSync(FOLDER, { recursive: true });
   const path = `${FOLDER}tokens.png`;
   const [low, high] = await drawTokens(PHOTO, imageSides(config), [rows, columns], values, path);
-  say(`The photograph with its patches, and the norm of each token from ${low} to ${high}:`);
+  say(`The photograph with its patches, and how long each token is, from ${low} to ${high}:`);
   say(path);
 }
 

@@ -6,7 +6,6 @@ import {
   requireFile,
   weightsFile,
 } from "../core/checkpoint.js";
-import { elements } from "../core/plan.js";
 import { defineCommand } from "./command.js";
 
 export default defineCommand({
@@ -19,8 +18,7 @@ export default defineCommand({
     const config = readConfig(path);
     const shown = (file: string) => (isAbsolute(args.path) ? file : relative("", file) || ".");
     const tensors = checkpoint.tensors.map((tensor) => ({ ...tensor, file: shown(tensor.file) }));
-    const parameters = tensors.reduce((sum, { shape }) => sum + elements(shape), 0);
-    const { metadata } = checkpoint;
+    const { metadata, parameters } = checkpoint;
     const files = checkpoint.files.map(shown);
     const document = {
       files,

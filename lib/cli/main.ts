@@ -21,6 +21,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Turn pictures into features",
     load: async () => (await import("./encode.js")).default,
   },
+  bench: {
+    summary: "Measure this machine",
+    load: async () => (await import("./bench.js")).default,
+  },
   setup: {
     summary: "Fetch libtorch into the cache",
     load: async () => (await import("./setup.js")).default,

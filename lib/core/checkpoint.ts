@@ -20,7 +20,9 @@ export interface CheckpointTensor {
 export interface Checkpoint {
   files: string[];
   tensors: CheckpointTensor[];
-  metadata: Record<string, string>;
+  metadata: Record<string, unknown>;
+  /** Elements of all tensors together. */
+  parameters: number;
 }
 
 /** Models that ship with the package. */
@@ -81,19 +83,11 @@ export function weightsFile(path: string): string {
 
 /** Reads the headers of a safetensors file, an index with its shards, or an npz. */
 export function openCheckpoint(file: string): Checkpoint {
-  const text = callNative((addon) => addon.inspect(file));
-  const { files, tensors, metadata = {} } = JSON.parse(text) as Inspection;
+  const found = JSON.parse(callNative((addon) => addon.inspect(file))) as Checkpoint;
   const absolute = (name: string) => resolve(dirname(file), name);
   return {
-    files: files?.map(absolute) ?? [file],
-    tensors: tensors.map((tensor) => ({ ...tensor, file: absolute(tensor.file ?? file) })),
-    metadata,
+    ...found,
+    files: found.files.map(absolute),
+    tensors: found.tensors.map((tensor) => ({ ...tensor, file: absolute(tensor.file) })),
   };
-}
-
-/** What the native side tells of a file. An index names files of its own folder. */
-interface Inspection {
-  files?: string[];
-  tensors: (Omit<CheckpointTensor, "file"> & { file?: string })[];
-  metadata?: Record<string, string>;
 }

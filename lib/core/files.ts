@@ -1,7 +1,7 @@
 /** Safetensors files of one's own: named tensors in and out. */
 import { resolve } from "node:path";
 import type { NativeValue, TensorId } from "../native/addon.js";
-import { openCheckpoint, requireFile } from "./checkpoint.js";
+import { requireFile } from "./checkpoint.js";
 import type { Job, JobControl } from "./job.js";
 import { startJob } from "./jobs.js";
 import { idsOf, type NamedTensors, namedTensors } from "./named.js";
@@ -10,7 +10,7 @@ import type { Tensor } from "./tensor.js";
 
 /** What is read of a file. */
 export interface ReadOptions extends JobControl {
-  /** Names of the tensors to read; all of them where left out. */
+  /** Names of the tensors to read; all of them where left out or empty. */
   names?: readonly string[] | undefined;
 }
 
@@ -19,13 +19,12 @@ export interface ReadOptions extends JobControl {
  * with `BAD_CHECKPOINT` for a bad one.
  */
 export function readTensors(path: string, options: ReadOptions = {}): Job<NamedTensors> {
-  const { names, ...control } = options;
+  const { names = [], ...control } = options;
   return startJob<NamedTensors>(
     {
       submit: (jobOptions) => {
         const file = requireFile(path);
-        const wanted = names ?? openCheckpoint(file).tensors.map((tensor) => tensor.name);
-        return native().submitReadFile(file, [...wanted], jobOptions);
+        return native().submitReadFile(file, [...names], jobOptions);
       },
       decode: (value: NativeValue) => namedTensors(value as [string, TensorId][]),
     },

@@ -145,6 +145,7 @@ Error RemoteModule::Ranks::failure(const Round& round) const {
     if (!round.errors[rank]) continue;
     const Error& error = *round.errors[rank];
     const bool collective = error.code() == ErrorCode::kCollectiveTimeout ||
+                            error.code() == ErrorCode::kRendezvous ||
                             error.code() == ErrorCode::kRankFailed;
     if (!sharded) return error;
     if (error.code() == ErrorCode::kWorkerFailed) {
