@@ -62,7 +62,7 @@ TEST_CASE("norms over rows of any width, with float32 statistics for bfloat16") 
     const at::Tensor half = x.to(at::kBFloat16);
     const at::Tensor of_half = at::rms_norm(wide(half), {width}, {}, 1e-6);
     const at::Tensor ours = Norm{NormKind::kRms, 1e-6}(half);
-    CHECK(ours.scalar_type() == at::kBFloat16);
+    CHECK((ours.scalar_type() == at::kBFloat16));
     CHECK(((ours.to(at::kDouble) - of_half).abs() / (of_half.abs() + 1e-6)).max().item<double>() <
           1.0 / 256);
   }

@@ -67,7 +67,7 @@ TEST_CASE("what no model can be made of is BAD_CONFIG, and the message names the
       {R"({"loss": "hinge"})", "loss"},
   };
   for (const auto& [changes, field] : refused) {
-    CAPTURE(changes);
+    CAPTURE(std::string(changes));
     try {
       make_module(small_config(changes), {});
       FAIL_CHECK("expected a refusal");

@@ -15,7 +15,7 @@ namespace {
 // 24 heads and 48 hidden units divide by 1, 2, 3, 4 and 8 ranks.
 Json shardable(const std::string& changes = "{}") {
   Json config = small_config(
-      R"({"hidden_size": 48, "num_attention_heads": 24, "num_labels": 3, "class_token": true})");
+      R"({"hidden_size": 192, "num_attention_heads": 24, "num_labels": 3, "class_token": true})");
   const Json parsed = Json::parse(changes);
   for (const auto& [key, value] : parsed.as_object()) config.set(key, value);
   return config;
@@ -67,7 +67,7 @@ TEST_CASE("sharded equals unsharded for every option that is cut") {
         R"({"block": "sequential", "mlp_bias": false, "attention_out_bias": false})",
         R"({"mlp_bias": false, "attention_out_bias": false, "qk_norm": "none"})",
         R"({"attention_out_bias": false, "pooling": "mean", "class_token": false})"}) {
-    CAPTURE(changes);
+    CAPTURE(std::string(changes));
     for (const int64_t size : {2, 3}) {
       check_sharded(shardable(changes), pixels, size, at::kDouble, 1e-12);
     }

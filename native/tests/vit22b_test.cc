@@ -141,17 +141,19 @@ TEST_CASE("QK-norm bounds the attention logits, whatever the weights") {
   CHECK(largest("none", 1000) / largest("none", 1) == doctest::Approx(1e6).epsilon(1e-3));
 }
 
-TEST_CASE("bfloat16 stays close to float32") {
-  ModuleOptions half;
-  half.dtype = at::kBFloat16;
+TEST_CASE("bfloat16 and float16 stay close to float32") {
   const Json config = small_config();
   const at::Tensor pixels = at::rand({2, 3, 12, 12}) * 2 - 1;
-  const NamedTensors a = call(*random_model(config, half), "encode", pixels);
   const NamedTensors b = call(*random_model(config), "encode", pixels);
-  for (size_t i = 0; i < 2; ++i) {
-    CHECK(a[i].second.scalar_type() == at::kBFloat16);
-    const at::Tensor x = a[i].second.to(at::kFloat).flatten(), y = b[i].second.flatten();
-    CHECK(at::cosine_similarity(x, y, 0).item<double>() > 0.999);
+  for (const auto& [dtype, least] : {std::pair{at::kBFloat16, 0.999}, {at::kHalf, 0.99999}}) {
+    ModuleOptions half;
+    half.dtype = dtype;
+    const NamedTensors a = call(*random_model(config, half), "encode", pixels);
+    for (size_t i = 0; i < 2; ++i) {
+      CHECK((a[i].second.scalar_type() == dtype));
+      const at::Tensor x = a[i].second.to(at::kFloat).flatten(), y = b[i].second.flatten();
+      CHECK(at::cosine_similarity(x, y, 0).item<double>() > least);
+    }
   }
 }
 

@@ -301,9 +301,9 @@ def main():
             save_file(weights, folder / "model.safetensors")
         save_file({"pixel_values": pixels}, folder / "inputs.safetensors")
         expected = forward(config, weights, pixels)
-        # save_file writes the memory of an array as it lies, whatever its strides.
-        save_file({key: value.astype(np.float32, order="C") for key, value in expected.items()},
-                  folder / "expected.safetensors")
+        # save_file writes memory as it lies, so transposed arrays have to be laid out first.
+        laid_out = {key: value.astype(np.float32, order="C") for key, value in expected.items()}
+        save_file(laid_out, folder / "expected.safetensors")
 
 
 if __name__ == "__main__":
