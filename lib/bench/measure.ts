@@ -68,8 +68,8 @@ export async function pairs(ours: Timed, theirs: Timed, count: number): Promise<
 }
 
 /**
- * Runs `mm`, `model`, `mm`, … and compares the model's rate with that of the two products beside it.
- * Triplets whose products differ by more than 10 % are dropped: the machine changed meanwhile.
+ * Runs `mm`, `model`, `mm`, … and compares the model's rate with that of the two products beside
+ * it. Triplets whose products differ by more than 10 % are dropped: the machine changed meanwhile.
  *
  * @param flops - of the model and of the product, as `[model, mm]`
  * @returns seconds of the model, and its share of the product's rate

@@ -47,10 +47,10 @@ export interface NativeOverload {
 }
 
 /**
- * How values cross in operator calls, by schema type: tensors as ids, lists as arrays, `Scalar` as a
- * number (integers become int64), a bigint, a boolean, `{float}` or `{re, im}`, `ScalarType` as its code,
- * `Device` as a string, `Layout` and `MemoryFormat` as codes, `None` as `null`. `undefined` takes the
- * default. Results cross the same way; several results as an array.
+ * How values cross in operator calls, by schema type: tensors as ids, lists as arrays, `Scalar` as
+ * a number (integers become int64), a bigint, a boolean, `{float}` or `{re, im}`, `ScalarType` as
+ * its code, `Device` as a string, `Layout` and `MemoryFormat` as codes, `None` as `null`.
+ * `undefined` takes the default. Results cross the same way; several results as an array.
  */
 export type NativeValue = unknown;
 

@@ -8,7 +8,9 @@
 namespace torchsight {
 namespace {
 
-std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
+std::string text(const Napi::Value& value) {
+  return value.As<Napi::String>().Utf8Value();
+}
 
 napi_value inspect(Environment&, const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), Checkpoint::open(text(info[0])).inspect().dump());

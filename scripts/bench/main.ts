@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- NAME…]`: what `torchsight bench` measures, and the peers. Needs pip and npm for
- * the peers the first time; `--no-peers` leaves them out.
+ * `npm run bench [-- NAME…]`: what `torchsight bench` measures, and the peers. Needs pip and npm
+ * for the peers the first time; `--no-peers` leaves them out.
  */
 import { benchmarks } from "../../dist/bench/index.js";
 import { describeMachine, describeRow } from "../../dist/bench/report.js";

@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createModule, randn, readTensors, writeTensors } from "../../dist/index.js";
 import { BATCH, encodeOnce, LARGE } from "../../dist/bench/encode.js";
 import { type Estimate, pairs } from "../../dist/bench/measure.js";
 import { addTwoByTwo } from "../../dist/bench/operators.js";
 import type { Benchmark, Row } from "../../dist/bench/report.js";
+import { createModule, randn, readTensors, writeTensors } from "../../dist/index.js";
 import { Peer } from "./peer.js";
 import { onnxruntimeFolder, peersFolder, peersPython, run, scriptOf } from "./setup.js";
 
@@ -59,7 +59,8 @@ export const encodePeers: Benchmark = {
       const onnx = join(folder, "model.onnx");
       run(python, [scriptOf("export_onnx.py"), folder, inputs, onnx]);
       const started = {
-        "PyTorch eager": () => Peer.start(python, [scriptOf("eager.py"), folder, inputs], peersFolder),
+        "PyTorch eager": () =>
+          Peer.start(python, [scriptOf("eager.py"), folder, inputs], peersFolder),
         "onnxruntime-node": () =>
           Peer.start(
             process.execPath,
