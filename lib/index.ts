@@ -1,4 +1,4 @@
-export { type BackwardOptions, backward, grad, type GradOptions } from "./core/autograd.js";
+export { type BackwardOptions, backward, type GradOptions, grad } from "./core/autograd.js";
 export {
   arange,
   type DataOptions,
@@ -13,21 +13,66 @@ export {
   rand,
   randint,
   randn,
-  tensor,
   type TensorArray,
   type TensorOptions,
+  tensor,
   zeros,
 } from "./core/create.js";
 export type { Complex, DataTypeMap, DType, ItemOf, TypedArrayOf } from "./core/dtype.js";
 export { type ErrorCode, TorchsightError, type TorchsightErrorOptions } from "./core/errors.js";
-export { type Index, Slice, slice, type SliceText } from "./core/indexing.js";
+export { type ReadOptions, readTensors, type WriteOptions, writeTensors } from "./core/files.js";
+export { type Index, Slice, type SliceText, slice } from "./core/indexing.js";
 export { Job, type JobControl, type JobState, type JobStats, type Progress } from "./core/job.js";
 export { type LaneCounters, type LaneLimits, lanes } from "./core/lanes.js";
+export {
+  createModule,
+  type Layout,
+  type LoadOptions,
+  load,
+  MODULE_DTYPES,
+  type ModuleDType,
+} from "./core/load.js";
+export {
+  type DeviceInfo,
+  devices,
+  type MemoryStats,
+  memory,
+  releaseMemory,
+  setThreads,
+  threads,
+} from "./core/machine.js";
+export {
+  type AnyMethods,
+  type CallOptions,
+  type CallResult,
+  type MethodTypes,
+  Module,
+  type SaveOptions,
+} from "./core/module.js";
+export type { NamedTensors } from "./core/named.js";
 export { type JobOps, type Ops, ops } from "./core/ops.js";
 export type { Arithmetic, Operand } from "./core/ops-typed.js";
 export type { Device } from "./core/ops-types.js";
 export type { FloatOf, Promote, PromoteScalar, RealOf, SumOf } from "./core/promotion.js";
 export type { Nested } from "./core/read.js";
-export { complex, float, type FloatScalar, type Scalar } from "./core/scalar.js";
+export { complex, type FloatScalar, float, type Scalar } from "./core/scalar.js";
+export {
+  formatMethod,
+  type MethodSchema,
+  type OptionSpec,
+  type ParameterInfo,
+  type TensorSpec,
+} from "./core/schema.js";
 export { type Disposable, enableGrad, gradEnabled, keep, noGrad, tidy } from "./core/scope.js";
+export { Session, type SessionCallOptions } from "./core/session.js";
 export { Tensor } from "./core/tensor.js";
+export { decodeImage, type ImageSource, type RawImage } from "./media/image.js";
+export { systems } from "./models/index.js";
+export * as vit22b from "./models/vit22b/index.js";
+export {
+  type ClassifyOutputs,
+  type EncodeOptions,
+  type EncodeOutputs,
+  ViT22B,
+  type ViT22BImage,
+} from "./models/vit22b/pipeline.js";

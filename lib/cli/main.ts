@@ -9,6 +9,22 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Tell whether everything needed is here, and what to do if not",
     load: async () => (await import("./doctor.js")).default,
   },
+  inspect: {
+    summary: "List the tensors of a file, an index or a model's folder",
+    load: async () => (await import("./inspect.js")).default,
+  },
+  call: {
+    summary: "Call a method of a model on tensors of a file",
+    load: async () => (await import("./call.js")).default,
+  },
+  encode: {
+    summary: "Turn pictures into features",
+    load: async () => (await import("./encode.js")).default,
+  },
+  bench: {
+    summary: "Measure this machine",
+    load: async () => (await import("./bench.js")).default,
+  },
   setup: {
     summary: "Fetch libtorch into the cache",
     load: async () => (await import("./setup.js")).default,

@@ -1,6 +1,6 @@
 import type { NativeValue } from "../native/addon.js";
 import { DTYPES, type DType, dtypeOfCode, isDType } from "./dtype.js";
-import { isScalar } from "./scalar.js";
+import { isFloat, isScalar } from "./scalar.js";
 import { Tensor, tensorId, wrapTensor } from "./tensor.js";
 
 /** How values of one schema type cross the boundary. */
@@ -25,7 +25,12 @@ export const LAYOUTS = [
 ] as const;
 
 /** Names of libtorch's memory formats, by code. */
-export const MEMORY_FORMATS = ["contiguous", "preserve", "channels_last", "channels_last_3d"] as const;
+export const MEMORY_FORMATS = [
+  "contiguous",
+  "preserve",
+  "channels_last",
+  "channels_last_3d",
+] as const;
 
 const same = (value: unknown): unknown => value;
 
@@ -55,7 +60,7 @@ const BASIC: Readonly<Record<string, ArgumentType>> = {
   Tensor: TENSOR,
   int: integer,
   SymInt: integer,
-  float: plain((value) => typeof value === "number"),
+  float: plain((value) => typeof value === "number" || isFloat(Object(value))),
   bool: plain((value) => typeof value === "boolean"),
   str: plain((value) => typeof value === "string"),
   Dimname: plain((value) => typeof value === "string"),

@@ -18,13 +18,15 @@ export interface BackwardOptions extends JobControl {
 
 /** How {@link grad} computes gradients. */
 export interface GradOptions extends BackwardOptions {
-  /** Gives null for inputs that the outputs do not depend on, rather than failing. Default false. */
+  /**
+   * Gives null for inputs that the outputs do not depend on, rather than failing. Default false.
+   */
   allowUnused?: boolean;
 }
 
 /**
- * Adds the gradients of `outputs` to the {@link Tensor.grad} of every leaf that they were made of. It
- * runs as a job; tensors that it needs refuse in-place changes meanwhile.
+ * Adds the gradients of `outputs` to the {@link Tensor.grad} of every leaf that they were made of.
+ * It runs as a job; tensors that it needs refuse in-place changes meanwhile.
  *
  * @example
  * ```ts
@@ -50,8 +52,8 @@ export function backward(
 }
 
 /**
- * The gradients of `outputs` with respect to `inputs`, which may be any tensors that the outputs were
- * made of. Leaves the {@link Tensor.grad} of all tensors alone.
+ * The gradients of `outputs` with respect to `inputs`, which may be any tensors that the outputs
+ * were made of. Leaves the {@link Tensor.grad} of all tensors alone.
  *
  * @example
  * ```ts
@@ -90,7 +92,9 @@ export function grad(
         );
       },
       decode: (value: NativeValue) =>
-        disposable((value as (TensorId | null)[]).map((id) => (id === null ? null : wrapTensor(id)))),
+        disposable(
+          (value as (TensorId | null)[]).map((id) => (id === null ? null : wrapTensor(id))),
+        ),
     },
     options,
   );
@@ -98,6 +102,7 @@ export function grad(
 
 function prepare(outputs: Tensor | readonly Tensor[], options: BackwardOptions) {
   const list = outputs instanceof Tensor ? [outputs] : outputs;
+  if (!Array.isArray(list)) throw invalidArgument("outputs", "a tensor or an array of them", list);
   const { gradient, createGraph = false, retainGraph = createGraph } = options;
   const given = gradient === undefined || gradient instanceof Tensor ? [gradient] : gradient;
   if (gradient !== undefined && given.length !== list.length) {

@@ -1,6 +1,6 @@
 /**
- * The two channels of a job: progress, of which only the latest value counts, and the stream, of which
- * every item does.
+ * The two channels of a job: progress, of which only the latest value counts, and the stream, of
+ * which every item does.
  */
 
 /** A lossy channel: listeners and iterators see the latest value. */

@@ -1,6 +1,6 @@
+import { type Complex, checkDType, DTYPES, type DType, dtypeOfArray } from "./dtype.js";
 import { type Element, elementBuffer } from "./elements.js";
-import { type Complex, DTYPES, type DType, checkDType, dtypeOfArray } from "./dtype.js";
-import { TorchsightError, invalidArgument } from "./errors.js";
+import { invalidArgument, TorchsightError } from "./errors.js";
 import { flattenNested, isComplex } from "./nested.js";
 import { ops } from "./ops.js";
 import type { Device } from "./ops-types.js";
@@ -65,8 +65,8 @@ export type DTypeOfArray<A> = A extends Float32Array
  * numbers become float32, bigints int64, booleans bool, `{re, im}` complex64, and typed arrays keep
  * theirs. A `Uint16Array` holds the bits of float16 or bfloat16 elements and needs that dtype.
  *
- * @throws TorchsightError `SHAPE` for ragged arrays and shapes that do not fit, `BAD_INPUT` for elements
- * that the dtype cannot hold.
+ * @throws TorchsightError `SHAPE` for ragged arrays and shapes that do not fit, `BAD_INPUT` for
+ * elements that the dtype cannot hold.
  *
  * @example
  * ```ts
@@ -83,14 +83,8 @@ export function tensor(data: NestedData<number>, options?: Untyped): Tensor<"flo
 export function tensor(data: NestedData<bigint>, options?: Untyped): Tensor<"int64">;
 export function tensor(data: NestedData<boolean>, options?: Untyped): Tensor<"bool">;
 export function tensor(data: NestedData<Complex>, options?: Untyped): Tensor<"complex64">;
-export function tensor<A extends TensorArray>(
-  data: A,
-  options?: Untyped,
-): Tensor<DTypeOfArray<A>>;
-export function tensor(
-  data: TensorArray | NestedData<Element>,
-  options: DataOptions = {},
-): Tensor {
+export function tensor<A extends TensorArray>(data: A, options?: Untyped): Tensor<DTypeOfArray<A>>;
+export function tensor(data: TensorArray | NestedData<Element>, options: DataOptions = {}): Tensor {
   if (options.dtype !== undefined) checkDType(options.dtype);
   return finish(
     () => (ArrayBuffer.isView(data) ? fromTyped(data, options) : fromNested(data, options)),

@@ -1,10 +1,10 @@
 /// <reference lib="esnext.float16" preserve="true" />
-import { TorchsightError, invalidArgument } from "./errors.js";
+import { invalidArgument, TorchsightError } from "./errors.js";
 
 /**
- * The typed array that holds the elements of each dtype. `float16` elements come as a `Float16Array`
- * where the runtime has one and as bits elsewhere; `bfloat16` elements are bits; `complex64` elements
- * are pairs of real and imaginary part.
+ * The typed array that holds the elements of each dtype. `float16` elements come as a
+ * `Float16Array` where the runtime has one and as bits elsewhere; `bfloat16` elements are bits;
+ * `complex64` elements are pairs of real and imaginary part.
  */
 export interface DataTypeMap {
   float32: Float32Array;

@@ -1,5 +1,5 @@
 import { type Complex, DTYPES, type DType, type ItemOf } from "./dtype.js";
-import { TorchsightError, invalidArgument } from "./errors.js";
+import { invalidArgument, TorchsightError } from "./errors.js";
 
 const FLOAT_BITS = new DataView(new ArrayBuffer(4));
 

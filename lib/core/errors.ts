@@ -52,8 +52,9 @@ export interface TorchsightErrorOptions extends ErrorOptions {
 export class TorchsightError extends Error {
   override readonly name = "TorchsightError";
   readonly code: ErrorCode;
-  readonly reason?: string;
-  readonly retryAfter?: number;
+  // Declared only: without a value, the property is not there at all.
+  declare readonly reason?: string;
+  declare readonly retryAfter?: number;
 
   constructor(code: ErrorCode, message: string, options: TorchsightErrorOptions = {}) {
     const { reason, retryAfter, ...rest } = options;

@@ -1,9 +1,9 @@
 import { tensor } from "./create.js";
 import type { DType } from "./dtype.js";
-import { TorchsightError, invalidArgument } from "./errors.js";
+import { invalidArgument, TorchsightError } from "./errors.js";
 import { ops } from "./ops.js";
 import type { Device } from "./ops-types.js";
-import { type Scalar, isScalar } from "./scalar.js";
+import { isScalar, type Scalar } from "./scalar.js";
 import { tidy } from "./scope.js";
 import { Tensor } from "./tensor.js";
 
@@ -24,17 +24,14 @@ export class Slice {
  * x.index(slice(1, -1)); // all but the first and the last
  * ```
  */
-export function slice(
-  start: number | null = null,
-  stop: number | null = null,
-  step = 1,
-): Slice {
+export function slice(start: number | null = null, stop: number | null = null, step = 1): Slice {
   for (const [name, bound] of Object.entries({ start, stop })) {
     if (bound !== null && !Number.isInteger(bound)) {
       throw invalidArgument(name, "an integer or null", bound);
     }
   }
-  if (!Number.isInteger(step) || step < 1) throw invalidArgument("step", "an integer above 0", step);
+  if (!Number.isInteger(step) || step < 1)
+    throw invalidArgument("step", "an integer above 0", step);
   return new Slice(start, stop, step);
 }
 
@@ -116,8 +113,9 @@ function applyBasic(self: Tensor, indices: readonly Index[]): Basic {
       view = ops.unsqueeze(view, dim);
       dim += 1;
     } else if (typeof index === "boolean") {
+      // A new dimension that is kept, or emptied.
       view = ops.unsqueeze(view, dim);
-      gather(tensor(index), 1);
+      gather(tensor(index ? [0] : [], { dtype: "int64" }), 1);
     } else if (index instanceof Tensor) {
       gather(index, index.dtype === "bool" ? index.ndim : 1);
     } else if (index instanceof Slice || typeof index === "string") {
@@ -142,7 +140,11 @@ function dimensionsOf(index: Index): number {
 
 function checkBounds(index: number, size: number, dim: number): number {
   if (Number.isInteger(index) && index >= -size && index < size) return index;
-  throw invalidArgument("index", `an integer from ${-size} to ${size - 1} in dimension ${dim}`, index);
+  throw invalidArgument(
+    "index",
+    `an integer from ${-size} to ${size - 1} in dimension ${dim}`,
+    index,
+  );
 }
 
 function parseSlice(text: string): Slice {

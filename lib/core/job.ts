@@ -1,6 +1,6 @@
 import type { JobStats } from "../native/addon.js";
-import { TorchsightError } from "./errors.js";
 import { Latest, Stream } from "./channels.js";
+import type { TorchsightError } from "./errors.js";
 
 export type { JobStats };
 
@@ -33,12 +33,13 @@ export interface JobDriver<T, P, S> {
   progressed(progress: P): void;
   streamed(item: S, taken: () => void): void;
   resolve(value: T, stats: JobStats): void;
-  reject(error: Error, stats?: JobStats): void;
+  reject(error: TorchsightError, stats?: JobStats): void;
 }
 
 /**
  * Running work: a real promise with a handle on what happens before it settles. It settles exactly
- * once. Rejections that nobody handles are reported as those of promises are.
+ * once, and rejects with a {@link TorchsightError}; rejections that nobody handles are reported as
+ * those of promises are.
  *
  * @typeParam T - what it resolves to
  * @typeParam P - what its progress looks like
@@ -100,22 +101,24 @@ export class Job<T = void, P = Progress, S = never> implements Promise<T>, Async
     return this.#state;
   }
 
-  /** Seconds in the queue, seconds run, and the memory high-water mark; known once it has settled. */
+  /**
+   * Seconds in the queue, seconds run, and the memory high-water mark; known once it has settled.
+   */
   get stats(): JobStats | undefined {
     return this.#stats;
   }
 
   /**
-   * Asks the job to end: at once if it is queued, at its next checkpoint if it runs. It rejects with
-   * `CANCELLED`, whose `cause` is `reason`. A job that has settled is left alone.
+   * Asks the job to end: at once if it is queued, at its next checkpoint if it runs. It rejects
+   * with `CANCELLED`, whose `cause` is `reason`. A job that has settled is left alone.
    */
   cancel(reason?: unknown): void {
     if (!this.#settled) this.#cancel(reason);
   }
 
   /**
-   * Calls `listener` with the latest progress. Progress is lossy: a slow program sees fewer steps, a
-   * listener that throws becomes a warning of the process. Returns what ends the listening.
+   * Calls `listener` with the latest progress. Progress is lossy: a slow program sees fewer steps,
+   * a listener that throws becomes a warning of the process. Returns what ends the listening.
    */
   onProgress(listener: (progress: P) => void): () => void {
     return this.#progress.listen(listener);
@@ -127,9 +130,9 @@ export class Job<T = void, P = Progress, S = never> implements Promise<T>, Async
   }
 
   /**
-   * Reads what the job streams: lossless, and the job is held while the reader is behind. Leaving the
-   * loop early cancels the job; its failure is thrown into the loop. Items of a job that is awaited
-   * without being read are dropped.
+   * Reads what the job streams: lossless, and the job is held while the reader is behind. Leaving
+   * the loop early cancels the job; its failure is thrown into the loop. Items of a job that is
+   * awaited without being read are dropped.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<S> {
     this.#promise.catch(ignore);
@@ -139,14 +142,14 @@ export class Job<T = void, P = Progress, S = never> implements Promise<T>, Async
   // biome-ignore lint/suspicious/noThenProperty: a job is a promise.
   then<A = T, B = never>(
     fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
-    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+    rejected?: ((reason: TorchsightError) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     this.#claim();
     return this.#promise.then(fulfilled, rejected);
   }
 
   catch<B = never>(
-    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+    rejected?: ((reason: TorchsightError) => B | PromiseLike<B>) | null,
   ): Promise<T | B> {
     this.#claim();
     return this.#promise.catch(rejected);
@@ -193,8 +196,7 @@ export class Job<T = void, P = Progress, S = never> implements Promise<T>, Async
   }
 }
 
-function stateOf(error: Error): JobState {
-  const code = error instanceof TorchsightError ? error.code : undefined;
+function stateOf({ code }: TorchsightError): JobState {
   if (code === "CANCELLED") return "cancelled";
   return code === "DEADLINE" ? "expired" : "failed";
 }

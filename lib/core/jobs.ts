@@ -1,6 +1,6 @@
 import type { JobId, JobOptions, NativeError, NativeValue, TensorId } from "../native/addon.js";
 import { watch } from "./dispatcher.js";
-import { TorchsightError, invalidArgument, isErrorCode } from "./errors.js";
+import { invalidArgument, isErrorCode, TorchsightError } from "./errors.js";
 import { Job, type JobControl, type Progress } from "./job.js";
 import { fromNative, native } from "./runtime.js";
 import { captureScope, gradEnabled } from "./scope.js";
@@ -13,6 +13,8 @@ export interface Work<T, S> {
   decode(value: NativeValue): T;
   /** Makes a streamed item of named tensors. Left out by work that streams nothing. */
   decodeItem?(tensors: [string, TensorId][]): S;
+  /** Told once when work that was submitted has ended, whatever became of it. */
+  settled?(): void;
 }
 
 const PRIORITIES = { high: 0, normal: 1, low: 2 } as const;
@@ -80,8 +82,7 @@ export function startJob<T, S = never>(
       }
       id = work.submit(options);
     } catch (error) {
-      const own = fromNative(error);
-      driver.reject(own instanceof Error ? own : new Error(String(own)));
+      driver.reject(wrapped(error));
       return cancel;
     }
     signal?.addEventListener("abort", aborted, { once: true });
@@ -95,6 +96,7 @@ export function startJob<T, S = never>(
       },
       settled: (error, value, stats) => {
         signal?.removeEventListener("abort", aborted);
+        work.settled?.();
         if (error !== undefined && (asked === undefined || error.code !== "CANCELLED")) {
           driver.reject(failure(error, call), stats);
           return;
@@ -105,14 +107,24 @@ export function startJob<T, S = never>(
           return;
         }
         try {
-          driver.resolve(inScope(() => work.decode(value)), stats);
+          driver.resolve(
+            inScope(() => work.decode(value)),
+            stats,
+          );
         } catch (cause) {
-          driver.reject(cause as Error, stats);
+          driver.reject(wrapped(cause), stats);
         }
       },
     });
     return cancel;
   });
+}
+
+/** What was thrown while a job was started or read, as the package's own error. */
+function wrapped(error: unknown): TorchsightError {
+  const own = fromNative(error);
+  if (own instanceof TorchsightError) return own;
+  return new TorchsightError("INTERNAL", `the job failed: ${own}`, { cause: error });
 }
 
 function free(value: unknown): void {

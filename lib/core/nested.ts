@@ -1,6 +1,6 @@
 import type { Complex } from "./dtype.js";
 import type { Element } from "./elements.js";
-import { TorchsightError, invalidArgument } from "./errors.js";
+import { invalidArgument, TorchsightError } from "./errors.js";
 
 /** Whether `value` is a complex number. */
 export function isComplex(value: unknown): value is Complex {

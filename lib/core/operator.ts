@@ -1,10 +1,17 @@
 import type { OverloadId } from "../native/addon.js";
+import { disposable } from "./disposable.js";
 import type { Job, JobControl } from "./job.js";
 import { startJob } from "./jobs.js";
-import { type Bound, type Overload, compile, decodeResults, optionsOf, resolve } from "./overload.js";
+import {
+  type Bound,
+  compile,
+  decodeResults,
+  type Overload,
+  optionsOf,
+  resolve,
+} from "./overload.js";
 import { fromNative, native } from "./runtime.js";
 import { syncGrad } from "./scope.js";
-import { disposable } from "./disposable.js";
 import { Tensor, tensorId, wrapTensor } from "./tensor.js";
 
 /** Calls an operator at once. */
@@ -17,7 +24,9 @@ export type Queued = (...args: unknown[]) => Job<unknown>;
 export class Operator {
   readonly name: string;
   readonly overloads: readonly Overload[];
-  /** The overload that takes so many tensors and nothing else, where its result is one new tensor. */
+  /**
+   * The overload that takes so many tensors and nothing else, where its result is one new tensor.
+   */
   readonly #ofTensors: (OverloadId | undefined)[];
 
   /** @param name - with its namespace, e.g. `aten::add` */
@@ -27,7 +36,9 @@ export class Operator {
       .overloads(name)
       .map((overload) => compile(name, overload))
       // PyTorch tries the overload without a name first.
-      .sort((a, b) => Number(b.schema.startsWith(`${name}(`)) - Number(a.schema.startsWith(`${name}(`)));
+      .sort(
+        (a, b) => Number(b.schema.startsWith(`${name}(`)) - Number(a.schema.startsWith(`${name}(`)),
+      );
     this.#ofTensors = [0, 1, 2, 3].map((count) => plainOverload(this.overloads, count));
   }
 
@@ -75,8 +86,10 @@ export class Operator {
       } catch (error) {
         throw fromNative(error);
       }
+      const args = new Array<unknown>(count);
       // biome-ignore lint/complexity/noArguments: see above.
-      return operator.run(Array.from(arguments));
+      for (let index = 0; index < count; index += 1) args[index] = arguments[index];
+      return operator.run(args);
     };
   }
 

@@ -138,18 +138,8 @@ export interface TypedOps<M extends Face> {
     keepdim?: boolean,
     options?: O<M>,
   ): R<M, Tensor<D>>;
-  argmax(
-    self: Tensor,
-    dim?: Int | null,
-    keepdim?: boolean,
-    options?: O<M>,
-  ): R<M, Tensor<"int64">>;
-  argmin(
-    self: Tensor,
-    dim?: Int | null,
-    keepdim?: boolean,
-    options?: O<M>,
-  ): R<M, Tensor<"int64">>;
+  argmax(self: Tensor, dim?: Int | null, keepdim?: boolean, options?: O<M>): R<M, Tensor<"int64">>;
+  argmin(self: Tensor, dim?: Int | null, keepdim?: boolean, options?: O<M>): R<M, Tensor<"int64">>;
   softmax<D extends DType>(self: Tensor<D>, dim: Int, options?: O<M>): R<M, Tensor<D>>;
   log_softmax<D extends DType>(self: Tensor<D>, dim: Int, options?: O<M>): R<M, Tensor<D>>;
 

@@ -1,6 +1,6 @@
+import type { LAYOUTS, MEMORY_FORMATS } from "./argument.js";
 import type { DType } from "./dtype.js";
 import type { Job, JobControl } from "./job.js";
-import type { LAYOUTS, MEMORY_FORMATS } from "./argument.js";
 
 /**
  * The words that `ops.generated.ts` is written in.
@@ -13,8 +13,10 @@ export type { Tensor } from "./tensor.js";
 /** Whether operators run at once or as jobs. */
 export type Face = "direct" | "job";
 
-/** What an operator of that face returns. */
-export type R<M extends Face, T> = M extends "job" ? Job<T> : T;
+/** What an operator of that face returns. Several results of a job are disposable as a whole. */
+export type R<M extends Face, T> = M extends "job"
+  ? Job<T extends readonly unknown[] ? T & Disposable : T>
+  : T;
 
 /** No options at all. */
 export interface None {

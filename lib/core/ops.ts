@@ -1,11 +1,11 @@
+import { Operator } from "./operator.js";
 import type { GeneratedOps } from "./ops.generated.js";
 import type { TypedOps } from "./ops-typed.js";
-import { Operator } from "./operator.js";
 import { native } from "./runtime.js";
 
 /**
- * Every operator of libtorch's dispatcher. The calling convention is in `docs/operators.md`: arguments
- * in the order of the schema, then one object of named ones.
+ * Every operator of libtorch's dispatcher. The calling convention is in `docs/operators.md`:
+ * arguments in the order of the schema, then one object of named ones.
  *
  * - `ops.add(a, b, { alpha: 2 })` runs at once,
  * - `ops.job.add(a, b, { alpha: 2, signal })` runs as a job,
@@ -42,8 +42,8 @@ function namespaces(): string[] {
 }
 
 /**
- * An object whose properties come to be at first use. Only its prototype is a proxy, so that a property
- * that exists costs no more than any other.
+ * An object whose properties come to be at first use. Only its prototype is a proxy, so that a
+ * property that exists costs no more than any other.
  */
 function lazily(make: (name: string) => unknown): Record<string, unknown> {
   const filled: Record<string, unknown> = Object.create(

@@ -1,6 +1,6 @@
 import type { NativeOverload, NativeValue, OverloadId } from "../native/addon.js";
 import { type ArgumentType, argumentType } from "./argument.js";
-import { TorchsightError, describeValue } from "./errors.js";
+import { describeValue, TorchsightError } from "./errors.js";
 import { isScalar } from "./scalar.js";
 import { Tensor } from "./tensor.js";
 
@@ -82,7 +82,8 @@ export function compile(operator: string, overload: NativeOverload): Overload {
     })),
     positional: overload.arguments.filter(({ keywordOnly }) => !keywordOnly).length,
     returns,
-    plain: overload.returns.length === 1 && overload.returns[0]?.type === "Tensor" && !writes(returns),
+    plain:
+      overload.returns.length === 1 && overload.returns[0]?.type === "Tensor" && !writes(returns),
   };
 }
 
@@ -100,7 +101,9 @@ export function optionsOf(args: readonly unknown[]): Options | undefined {
   return prototype === Object.prototype || prototype === null ? (last as Options) : undefined;
 }
 
-/** Finds the first overload that takes the arguments; throws `BAD_INPUT` listing all if none does. */
+/**
+ * Finds the first overload that takes the arguments; throws `BAD_INPUT` listing all if none does.
+ */
 export function resolve(
   operator: string,
   overloads: readonly Overload[],
@@ -108,44 +111,59 @@ export function resolve(
   options: Options | undefined,
 ): Bound {
   for (const overload of overloads) {
-    const values = bind(overload, positional, options);
-    if (values !== undefined) return { overload, values, native: toNative(overload, values) };
+    if (!accepts(overload, positional, options)) continue;
+    const values = overload.parameters.map((parameter, index) =>
+      argumentAt(parameter, index, positional, options),
+    );
+    return { overload, values, native: toNative(overload, values) };
   }
   throw noMatch(operator, overloads, positional, options);
 }
 
-/** The values by parameter, or undefined where they do not fit. Missing ones stay undefined. */
-function bind(
-  overload: Overload,
+/**
+ * Whether the arguments fit. Most overloads that are tried do not, so nothing is allocated here.
+ */
+function accepts(
+  { parameters, positional: limit }: Overload,
   positional: readonly unknown[],
   options: Options | undefined,
-): unknown[] | undefined {
-  if (positional.length > overload.positional) return undefined;
-  const { parameters } = overload;
-  const values = new Array<unknown>(parameters.length).fill(undefined);
+): boolean {
+  if (positional.length > limit) return false;
   let named = 0;
-  for (const [index, { name, type, required }] of parameters.entries()) {
-    let value = index < positional.length ? positional[index] : undefined;
-    if (options !== undefined && Object.hasOwn(options, name)) {
-      if (value !== undefined) return undefined;
-      value = options[name];
+  for (let index = 0; index < parameters.length; index += 1) {
+    const parameter = parameters[index] as Parameter;
+    if (options !== undefined && Object.hasOwn(options, parameter.name)) {
+      if (index < positional.length && positional[index] !== undefined) return false;
       named += 1;
     }
-    if (value === undefined ? required : !type.accepts(value)) return undefined;
-    values[index] = value;
+    const value = argumentAt(parameter, index, positional, options);
+    if (value === undefined ? parameter.required : !parameter.type.accepts(value)) return false;
   }
-  if (options !== undefined && named !== Object.keys(options).length) return undefined;
-  return values;
+  return options === undefined || named === Object.keys(options).length;
 }
 
-function toNative(overload: Overload, values: readonly unknown[]): NativeValue[] {
+function argumentAt(
+  { name }: Parameter,
+  index: number,
+  positional: readonly unknown[],
+  options: Options | undefined,
+): unknown {
+  const value = index < positional.length ? positional[index] : undefined;
+  return value === undefined && options !== undefined && Object.hasOwn(options, name)
+    ? options[name]
+    : value;
+}
+
+function toNative({ parameters }: Overload, values: readonly unknown[]): NativeValue[] {
   let count = values.length;
   while (count > 0 && values[count - 1] === undefined) count -= 1;
-  return values
-    .slice(0, count)
-    .map((value, index) =>
-      value === undefined ? undefined : (overload.parameters[index] as Parameter).type.toNative(value),
-    );
+  const native = new Array<NativeValue>(count);
+  for (let index = 0; index < count; index += 1) {
+    const value = values[index];
+    const { type } = parameters[index] as Parameter;
+    native[index] = value === undefined ? undefined : type.toNative(value);
+  }
+  return native;
 }
 
 function noMatch(

@@ -1,7 +1,7 @@
 import { DTYPES, type DType } from "./dtype.js";
 import { type ElementReader, elementReader } from "./elements.js";
 import { ops } from "./ops.js";
-import { type NumberFormat, formatOf } from "./print-number.js";
+import { formatOf, type NumberFormat } from "./print-number.js";
 import { readBytesNow } from "./read.js";
 import { noGrad, tidy } from "./scope.js";
 import type { Tensor } from "./tensor.js";
@@ -101,7 +101,10 @@ function elementFormat(dtype: DType, elements: readonly ElementValue[]): Element
   const { kind } = DTYPES[dtype];
   if (kind === "complex") {
     const numbers = elements as readonly { re: number; im: number }[];
-    return complexFormat(formatOf(numbers.map(({ re }) => re)), formatOf(numbers.map(({ im }) => im)));
+    return complexFormat(
+      formatOf(numbers.map(({ re }) => re)),
+      formatOf(numbers.map(({ im }) => im)),
+    );
   }
   if (kind === "float") {
     const format = formatOf(elements as readonly number[]);

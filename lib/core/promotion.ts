@@ -1,8 +1,8 @@
 import type { DType } from "./dtype.js";
 
 /**
- * libtorch's type promotion between tensors that have dimensions. A tensor without dimensions does not
- * widen one that has some within a category; `as()` checks where that matters.
+ * libtorch's type promotion between tensors that have dimensions. A tensor without dimensions does
+ * not widen one that has some within a category; `as()` checks where that matters.
  */
 interface Promotions {
   bool: { [D in DType]: D };

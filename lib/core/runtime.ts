@@ -1,7 +1,8 @@
+import { join } from "node:path";
 import type { Addon } from "../native/addon.js";
 import { addon, nativePaths } from "../native/load.js";
 import { listener } from "./dispatcher.js";
-import { TorchsightError, isErrorCode } from "./errors.js";
+import { isErrorCode, TorchsightError } from "./errors.js";
 
 let ready: Addon | undefined;
 
@@ -14,7 +15,7 @@ export function native(): Addon {
 function connect(): Addon {
   const loaded = addon();
   const { worker, libtorch } = nativePaths();
-  loaded.initialize(listener, worker, libtorch.path);
+  loaded.initialize(listener, worker, join(libtorch.path, "lib"));
   return loaded;
 }
 
@@ -30,4 +31,13 @@ export function fromNative(error: unknown): unknown {
   const own = new TorchsightError(code, error.message, { reason, retryAfter });
   if (error.stack !== undefined) own.stack = error.stack.replace(/^\w+/, own.name);
   return own;
+}
+
+/** Calls the addon; what it throws becomes the package's own error. */
+export function callNative<T>(work: (addon: Addon) => T): T {
+  try {
+    return work(native());
+  } catch (error) {
+    throw fromNative(error);
+  }
 }

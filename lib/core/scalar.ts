@@ -7,14 +7,14 @@ export interface FloatScalar {
 }
 
 /**
- * A scalar argument of an operator. Whole numbers count as integers, as `2` does in Python; `float(2)`
- * stands for Python's `2.0`.
+ * A scalar argument of an operator. Whole numbers count as integers, as `2` does in Python;
+ * `float(2)` stands for Python's `2.0`.
  */
 export type Scalar = number | bigint | boolean | FloatScalar | Complex;
 
 /**
- * Marks `value` as floating point, so that an operator promotes integer tensors as it would for `2.0`
- * in Python.
+ * Marks `value` as floating point, so that an operator promotes integer tensors as it would for
+ * `2.0` in Python.
  *
  * @example
  * ```ts
@@ -45,7 +45,8 @@ export function isScalar(value: unknown): value is Scalar {
   }
 }
 
-function isFloat(value: object): boolean {
+/** Whether `value` is a {@link FloatScalar}. */
+export function isFloat(value: object): value is FloatScalar {
   return typeof (value as { float?: unknown }).float === "number" && !hasOtherThan(value, 1);
 }
 

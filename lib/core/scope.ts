@@ -67,8 +67,8 @@ export function captureScope(): <R>(fn: () => R) => R {
 
 /**
  * Runs `fn` and frees every tensor that was made meanwhile, but those in its result: a tensor, or
- * arrays, maps, sets and plain objects of them. `fn` may be asynchronous; the scope then lasts until
- * its promise settles, and follows it across `await`.
+ * arrays, maps, sets and plain objects of them. `fn` may be asynchronous; the scope then lasts
+ * until its promise settles, and follows it across `await`.
  *
  * @example
  * ```ts

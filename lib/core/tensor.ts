@@ -3,8 +3,8 @@ import type { TensorId, TensorInfo } from "../native/addon.js";
 import { type BackwardOptions, backward } from "./autograd.js";
 import type { DType, ItemOf, TypedArrayOf } from "./dtype.js";
 import { checkDType, dtypeOfCode, isDType } from "./dtype.js";
-import { TorchsightError, invalidArgument } from "./errors.js";
-import { type Index, assignAt, indexBy } from "./indexing.js";
+import { invalidArgument, TorchsightError } from "./errors.js";
+import { assignAt, type Index, indexBy } from "./indexing.js";
 import type { Job, JobControl } from "./job.js";
 import { ops } from "./ops.js";
 import type { Arithmetic, Operand } from "./ops-typed.js";
@@ -22,15 +22,17 @@ const collected = new FinalizationRegistry<TensorId>((id) => native().tensorFree
 /** Makes a tensor of a new native handle. For the package's own use. */
 export let wrapTensor: (id: TensorId) => Tensor;
 
-/** The native handle of a tensor; throws `DISPOSED` after its disposal. For the package's own use. */
+/**
+ * The native handle of a tensor; throws `DISPOSED` after its disposal. For the package's own use.
+ */
 export let tensorId: (tensor: Tensor) => TensorId;
 
 /**
- * A counted handle on a native tensor, which may be shared by several of them: views, and tensors that
- * operators return unchanged.
+ * A counted handle on a native tensor, which may be shared by several of them: views, and tensors
+ * that operators return unchanged.
  *
- * Its memory is given back by {@link dispose}, by `using`, at the end of a {@link tidy} scope, or when
- * the garbage collector finds it.
+ * Its memory is given back by {@link dispose}, by `using`, at the end of a {@link tidy} scope, or
+ * when the garbage collector finds it.
  *
  * @example
  * ```ts
@@ -149,12 +151,15 @@ export class Tensor<D extends DType = DType> {
   }
 
   /**
-   * This tensor, typed as of `dtype`. Generated operators return tensors of any dtype; this checks and
-   * narrows. Throws `DTYPE` if it is of another.
+   * This tensor, typed as of `dtype`. Generated operators return tensors of any dtype; this checks
+   * and narrows. Throws `DTYPE` if it is of another.
    */
   as<E extends DType>(dtype: E): Tensor<E> {
     if (this.dtype === (checkDType(dtype) as DType)) return this as unknown as Tensor<E>;
-    throw new TorchsightError("DTYPE", `expected a tensor of ${dtype} but received one of ${this.dtype}`);
+    throw new TorchsightError(
+      "DTYPE",
+      `expected a tensor of ${dtype} but received one of ${this.dtype}`,
+    );
   }
 
   /** A tensor of another dtype or on another device; one that shares memory if nothing changes. */
@@ -182,8 +187,8 @@ export class Tensor<D extends DType = DType> {
 
   /**
    * A part of this tensor. Each index is for one dimension: a number selects, {@link slice} or its
-   * text form (`"1:3"`, `"::2"`, `":"`) keeps a range, `null` adds a dimension, `"..."` stands for all
-   * dimensions not named, and tensors, arrays or masks gather.
+   * text form (`"1:3"`, `"::2"`, `":"`) keeps a range, `null` adds a dimension, `"..."` stands for
+   * all dimensions not named, and tensors, arrays or masks gather.
    *
    * All but gathering gives a view on the same memory.
    *

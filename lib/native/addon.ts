@@ -47,10 +47,10 @@ export interface NativeOverload {
 }
 
 /**
- * How values cross in operator calls, by schema type: tensors as ids, lists as arrays, `Scalar` as a
- * number (integers become int64), a bigint, a boolean, `{float}` or `{re, im}`, `ScalarType` as its code,
- * `Device` as a string, `Layout` and `MemoryFormat` as codes, `None` as `null`. `undefined` takes the
- * default. Results cross the same way; several results as an array.
+ * How values cross in operator calls, by schema type: tensors as ids, lists as arrays, `Scalar` as
+ * a number (integers become int64), a bigint, a boolean, `{float}` or `{re, im}`, `ScalarType` as
+ * its code, `Device` as a string, `Layout` and `MemoryFormat` as codes, `None` as `null`.
+ * `undefined` takes the default. Results cross the same way; several results as an array.
  */
 export type NativeValue = unknown;
 
@@ -220,10 +220,12 @@ export interface Addon {
   /** The process ids of an isolated or sharded module's workers, rank by rank. */
   modulePids(module: ModuleId): number[];
 
-  /** JSON text: header of a safetensors file. Throws `BAD_CHECKPOINT`. */
-  inspectFile(path: string): string;
-  /** JSON text of an index file, checked against its folder. Throws `BAD_CHECKPOINT`. */
-  inspectIndex(path: string): string;
+  /**
+   * What a safetensors file, an index, an npz or a folder with either holds, from headers alone.
+   * JSON text: `{files, tensors: [{name, dtype, shape, bytes, file}], metadata, parameters}`.
+   * Throws `BAD_CHECKPOINT`.
+   */
+  inspect(path: string): string;
   modelTypes(): string[];
   /** JSON text as in {@link LoadedModule.description}, of a module on the meta device. */
   describeModel(config: string): string;

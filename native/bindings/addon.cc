@@ -27,6 +27,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add_tensor_functions(env, exports);
   add_operator_functions(env, exports);
   add_job_functions(env, exports);
+  add_file_functions(env, exports);
   add_module_functions(env, exports);
   add_system_functions(env, exports);
   return exports;

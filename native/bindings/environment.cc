@@ -10,7 +10,9 @@ constexpr int64_t kAccountStep = int64_t{1} << 18;
 
 }  // namespace
 
-Environment::Environment(Napi::Env env) : env_(env) { events_->open(env, this); }
+Environment::Environment(Napi::Env env) : env_(env) {
+  events_->open(env, this);
+}
 
 Environment::~Environment() = default;
 
@@ -20,7 +22,9 @@ void Environment::shut_down() {
   flush_account();
 }
 
-Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+Environment& Environment::of(Napi::Env env) {
+  return *env.GetInstanceData<Environment>();
+}
 
 double Environment::add_tensor(at::Tensor tensor) {
   TensorHandle handle;

@@ -1,4 +1,5 @@
-// What belongs to one JavaScript environment: its handles, its jobs, and its way back to JavaScript.
+// What belongs to one JavaScript environment: its handles, its jobs, and its way back to
+// JavaScript.
 #pragma once
 
 #include <napi.h>
@@ -84,7 +85,8 @@ napi_value named_tensors_to_js(Environment& environment, NamedTensors& tensors);
 NamedTensors named_tensors_from_js(Environment& environment, const Napi::Value& pairs);
 std::vector<at::Tensor> tensors_of(const NamedTensors& tensors);
 
-/// An `Error` as a JavaScript Error object with `code`, and `reason` and `retryAfter` if it has them.
+/// An `Error` as a JavaScript Error object with `code`, and `reason` and `retryAfter` if it has
+/// them.
 Napi::Error to_js_error(Napi::Env env, const Error& error, double retry_after = 0);
 
 }  // namespace torchsight

@@ -6,9 +6,9 @@ namespace torchsight {
 
 void EventQueue::open(Napi::Env env, Environment* environment) {
   function_ = Napi::ThreadSafeFunction::New(
-      env, Napi::Function::New(env, [this, environment](const Napi::CallbackInfo&) {
-        drain(*environment);
-      }),
+      env,
+      Napi::Function::New(env,
+                          [this, environment](const Napi::CallbackInfo&) { drain(*environment); }),
       "torchsight jobs", 0, 1);
   function_.Unref(env);
   std::lock_guard lock(mutex_);
@@ -55,15 +55,18 @@ void EventQueue::post_progress(double job, Progress progress) {
       progress_.erase(found);
     }
     Napi::Env env = environment.env();
-    environment.listener.Get("progress").As<Napi::Function>().Call(
-        environment.listener.Value(),
-        {Napi::Number::New(env, job), Napi::Number::New(env, state->done),
-         Napi::Number::New(env, state->total), Napi::String::New(env, state->phase)});
+    environment.listener.Get("progress")
+        .As<Napi::Function>()
+        .Call(environment.listener.Value(),
+              {Napi::Number::New(env, job), Napi::Number::New(env, state->done),
+               Napi::Number::New(env, state->total), Napi::String::New(env, state->phase)});
   });
   wake();
 }
 
-void EventQueue::hold(Napi::Env env, bool held) { held ? function_.Ref(env) : function_.Unref(env); }
+void EventQueue::hold(Napi::Env env, bool held) {
+  held ? function_.Ref(env) : function_.Unref(env);
+}
 
 void EventQueue::drain(Environment& environment) {
   std::vector<Event> events;

@@ -15,6 +15,7 @@ void add_function(Napi::Env env, Napi::Object exports, const char* name, Functio
 void add_tensor_functions(Napi::Env env, Napi::Object exports);
 void add_operator_functions(Napi::Env env, Napi::Object exports);
 void add_job_functions(Napi::Env env, Napi::Object exports);
+void add_file_functions(Napi::Env env, Napi::Object exports);
 void add_module_functions(Napi::Env env, Napi::Object exports);
 void add_system_functions(Napi::Env env, Napi::Object exports);
 

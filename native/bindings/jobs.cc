@@ -3,7 +3,9 @@
 namespace torchsight {
 namespace {
 
-Lane& lane() { return Lane::of(c10::Device(c10::kCPU)); }
+Lane& lane() {
+  return Lane::of(c10::Device(c10::kCPU));
+}
 
 std::shared_ptr<Job> find_job(Environment& environment, const Napi::Value& id) {
   const auto found = environment.jobs.find(id.As<Napi::Number>().DoubleValue());

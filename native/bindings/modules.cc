@@ -1,7 +1,7 @@
 #include "bindings/functions.h"
 
-#include "io/save.h"
 #include "runtime/borrow.h"
+#include "runtime/load_plan.h"
 #include "runtime/loader.h"
 
 #ifndef _WIN32
@@ -11,13 +11,17 @@
 namespace torchsight {
 namespace {
 
-std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
+std::string text(const Napi::Value& value) {
+  return value.As<Napi::String>().Utf8Value();
+}
 
 double handle(const Napi::Value& value) {
   return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
 }
 
-Json options_of(const Napi::Value& value) { return Json::parse(text(value), "options"); }
+Json options_of(const Napi::Value& value) {
+  return Json::parse(text(value), "options");
+}
 
 #ifndef _WIN32
 RemoteModule* remote(const std::shared_ptr<Module>& module) {
@@ -44,8 +48,8 @@ std::shared_ptr<Running> prepare(Environment& environment, const Napi::Value& in
 
 napi_value submit_running(Environment& environment, JobSpec spec,
                           std::shared_ptr<Running> running) {
-  const double job = environment.submit(
-      std::move(spec), [running = std::move(running)](Environment& environment) {
+  const double job =
+      environment.submit(std::move(spec), [running = std::move(running)](Environment& environment) {
         return named_tensors_to_js(environment, running->outputs);
       });
   return Napi::Number::New(environment.env(), job);

@@ -208,8 +208,8 @@ napi_value manual_seed(Environment&, const Napi::CallbackInfo& info) {
 
 Overload::Overload(c10::OperatorHandle op) : handle(std::move(op)) {
   for (const c10::Argument& argument : handle.schema().arguments()) {
-    parameters.push_back({ArgumentType::of(argument), is_written(argument),
-                          argument.default_value()});
+    parameters.push_back(
+        {ArgumentType::of(argument), is_written(argument), argument.default_value()});
   }
 }
 

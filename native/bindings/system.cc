@@ -11,7 +11,8 @@ namespace {
 napi_value initialize(Environment& environment, const Napi::CallbackInfo& info) {
   environment.listener = Napi::Persistent(info[0].As<Napi::Object>());
 #ifndef _WIN32
-  set_worker_paths({info[1].As<Napi::String>().Utf8Value(), info[2].As<Napi::String>().Utf8Value()});
+  set_worker_paths(
+      {info[1].As<Napi::String>().Utf8Value(), info[2].As<Napi::String>().Utf8Value()});
 #endif
   return info.Env().Undefined();
 }

@@ -69,13 +69,15 @@ std::string_view words(Kind kind) {
 }
 
 [[noreturn]] void throw_mismatch(const Napi::Value& value, Kind kind, const std::string& name) {
-  const char* types[] = {"undefined", "null",     "boolean",  "number",  "string",
-                         "symbol",    "object",   "function", "external", "bigint"};
+  const char* types[] = {"undefined", "null",   "boolean",  "number",   "string",
+                         "symbol",    "object", "function", "external", "bigint"};
   const auto type = static_cast<size_t>(value.Type());
-  throw Error(ErrorCode::kBadInput,
-              "expected " + std::string(words(kind)) + " for " + name + " but received " +
-                  value.ToString().Utf8Value() + " of type " +
-                  (value.IsArray() ? "array" : type < std::size(types) ? types[type] : "unknown"));
+  throw Error(ErrorCode::kBadInput, "expected " + std::string(words(kind)) + " for " + name +
+                                        " but received " + value.ToString().Utf8Value() +
+                                        " of type " +
+                                        (value.IsArray()           ? "array"
+                                         : type < std::size(types) ? types[type]
+                                                                   : "unknown"));
 }
 
 int64_t to_int(const Napi::Value& value, const std::string& name) {
@@ -114,8 +116,8 @@ at::Scalar to_scalar(const Napi::Value& value, const std::string& name) {
     const auto object = value.As<Napi::Object>();
     if (object.Has("float")) return at::Scalar(to_float(value, name));
     if (object.Has("re") && object.Has("im")) {
-      return at::Scalar(c10::complex<double>(to_float(object.Get("re"), name),
-                                             to_float(object.Get("im"), name)));
+      return at::Scalar(
+          c10::complex<double>(to_float(object.Get("re"), name), to_float(object.Get("im"), name)));
     }
   }
   throw_mismatch(value, Kind::kScalar, name);
@@ -255,7 +257,8 @@ napi_value to_js(Environment& environment, const c10::IValue& value) {
     return complex;
   }
   if (value.isList() || value.isTuple()) {
-    const auto items = value.isList() ? value.toListRef().vec() : value.toTupleRef().elements().vec();
+    const auto items =
+        value.isList() ? value.toListRef().vec() : value.toTupleRef().elements().vec();
     Napi::Array array = Napi::Array::New(env, items.size());
     for (size_t i = 0; i < items.size(); ++i) {
       array.Set(static_cast<uint32_t>(i), Napi::Value(env, to_js(environment, items[i])));

@@ -23,8 +23,8 @@ class GlooGroup final : public Group {
     auto gloo = c10d::ProcessGroupGloo::Options::create(options.timeout);
     // By address: on hosts whose name resolves to loopback Gloo would publish that silently.
     gloo->devices = {c10d::ProcessGroupGloo::createDeviceForHostname(options.host)};
-    backend_ = c10::make_intrusive<c10d::ProcessGroupGloo>(
-        store, static_cast<int>(rank_), static_cast<int>(size_), gloo);
+    backend_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(rank_),
+                                                           static_cast<int>(size_), gloo);
   }
 
   int64_t rank() const noexcept override { return rank_; }
@@ -77,8 +77,8 @@ class GlooGroup final : public Group {
       work->wait();
     } catch (const std::exception& error) {
       const std::string what = error.what();
-      const bool timed_out = what.find("imed out") != std::string::npos ||
-                             what.find("imeout") != std::string::npos;
+      const bool timed_out =
+          what.find("imed out") != std::string::npos || what.find("imeout") != std::string::npos;
       const std::string rank = "rank " + std::to_string(rank_);
       if (timed_out) {
         throw Error(ErrorCode::kCollectiveTimeout,
@@ -101,8 +101,8 @@ std::shared_ptr<Group> make_gloo_group(const GlooOptions& options) {
     return std::make_shared<GlooGroup>(options);
   } catch (const std::exception&) {
     throw Error(ErrorCode::kRendezvous, "rank " + std::to_string(options.rank) + " of " +
-                                            std::to_string(options.size) + " did not meet the others: " +
-                                            current_error().what());
+                                            std::to_string(options.size) +
+                                            " did not meet the others: " + current_error().what());
   }
 }
 

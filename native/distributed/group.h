@@ -43,7 +43,7 @@ class Group {
 std::vector<std::shared_ptr<Group>> make_local_groups(int64_t size);
 
 struct GlooOptions {
-  std::string store;      // a file that all ranks can reach; must not exist before the first one
+  std::string store;  // a file that all ranks can reach; must not exist before the first one
   int64_t rank = 0;
   int64_t size = 1;
   std::string host = "127.0.0.1";  // the address that this rank listens on

@@ -1,5 +1,6 @@
 #include "models/registry.h"
 
+#include "models/vit22b/vit22b.h"
 #include "runtime/diagnostics.h"
 #include "runtime/error.h"
 
@@ -7,6 +8,7 @@ namespace torchsight {
 
 const std::vector<ModelType>& model_table() {
   static const std::vector<ModelType> table{
+      {"vit22b", &vit22b::make_vit22b},
       {"torchsight_diagnostics", &make_diagnostics},
   };
   return table;

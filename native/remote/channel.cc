@@ -32,7 +32,9 @@ struct Prefix {
   uint32_t has_memory = 0;
 };
 
-int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+int64_t aligned(int64_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 int make_shared_memory(int64_t bytes) {
 #ifdef __linux__
@@ -77,8 +79,9 @@ NamedTensors map_tensors(int fd, const Json& layout) {
       throw Error(ErrorCode::kInternal, "a tensor lies outside its shared memory");
     }
     tensors.emplace_back(entry.at("name").as_string(),
-                         at::from_blob(static_cast<char*>(memory.get()) + offset, shape,
-                                       [memory](void*) {}, at::TensorOptions(dtype)));
+                         at::from_blob(
+                             static_cast<char*>(memory.get()) + offset, shape, [memory](void*) {},
+                             at::TensorOptions(dtype)));
   }
   return tensors;
 }
@@ -142,8 +145,7 @@ std::optional<int> receive_prefix(int socket, Prefix& prefix) {
   } while (got < 0 && errno == EINTR);
   if (got != sizeof prefix) return std::nullopt;
   int fd = -1;
-  if (const cmsghdr* header = CMSG_FIRSTHDR(&message);
-      header && header->cmsg_type == SCM_RIGHTS) {
+  if (const cmsghdr* header = CMSG_FIRSTHDR(&message); header && header->cmsg_type == SCM_RIGHTS) {
     std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
   }
   return fd;
@@ -179,7 +181,9 @@ SharedTensors::~SharedTensors() {
   if (fd_ >= 0) close(fd_);
 }
 
-Channel::~Channel() { close(socket_); }
+Channel::~Channel() {
+  close(socket_);
+}
 
 bool Channel::send(Json body, const SharedTensors* tensors) {
   if (tensors) body.set("tensors", tensors->layout());
@@ -200,8 +204,9 @@ std::optional<Message> Channel::receive() {
   Prefix prefix;
   const std::optional<int> fd = receive_prefix(socket_, prefix);
   if (!fd) return std::nullopt;
-  const std::unique_ptr<const int, void (*)(const int*)> closer(
-      &*fd, [](const int* open) { if (*open >= 0) close(*open); });
+  const std::unique_ptr<const int, void (*)(const int*)> closer(&*fd, [](const int* open) {
+    if (*open >= 0) close(*open);
+  });
   if (prefix.text_bytes > kMaxText) return std::nullopt;
   std::string text(prefix.text_bytes, '\0');
   if (!receive_all(socket_, text.data(), text.size())) return std::nullopt;
@@ -211,6 +216,8 @@ std::optional<Message> Channel::receive() {
   return message;
 }
 
-void Channel::shut_down() noexcept { shutdown(socket_, SHUT_RDWR); }
+void Channel::shut_down() noexcept {
+  shutdown(socket_, SHUT_RDWR);
+}
 
 }  // namespace torchsight

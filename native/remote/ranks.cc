@@ -62,8 +62,8 @@ Message RemoteModule::Ranks::ask(const Json& body, const NamedTensors& tensors,
     if (rank == 0) {
       replies.progress = [round](const Json& told) {
         std::lock_guard lock(round->mutex);
-        round->progress = Progress{told.get("done", 0.0), told.get("total", 0.0),
-                                   told.get("phase", "")};
+        round->progress =
+            Progress{told.get("done", 0.0), told.get("total", 0.0), told.get("phase", "")};
         round->changed.notify_one();
       };
       replies.item = [round](NamedTensors item) {
@@ -145,6 +145,7 @@ Error RemoteModule::Ranks::failure(const Round& round) const {
     if (!round.errors[rank]) continue;
     const Error& error = *round.errors[rank];
     const bool collective = error.code() == ErrorCode::kCollectiveTimeout ||
+                            error.code() == ErrorCode::kRendezvous ||
                             error.code() == ErrorCode::kRankFailed;
     if (!sharded) return error;
     if (error.code() == ErrorCode::kWorkerFailed) {

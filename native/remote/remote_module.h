@@ -19,7 +19,8 @@ class RemoteModule final : public Module {
   Json describe() override { return description_; }
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
-  /// Has the worker write the module's parameters. Throws `Error(kUnsupported)` where it is sharded.
+  /// Has the worker write the module's parameters. Throws `Error(kUnsupported)` where it is
+  /// sharded.
   void save(const std::string& folder, int64_t shard_bytes, JobContext& context);
   /// Process ids, rank by rank.
   std::vector<int64_t> pids();

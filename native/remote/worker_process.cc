@@ -67,8 +67,8 @@ int spawn(const WorkerPaths& paths, int socket) {
   std::string executable = paths.executable;
   char* arguments[] = {executable.data(), nullptr};
   pid_t pid = -1;
-  const int failure = posix_spawn(&pid, executable.c_str(), &actions, nullptr, arguments,
-                                  environment.data());
+  const int failure =
+      posix_spawn(&pid, executable.c_str(), &actions, nullptr, arguments, environment.data());
   posix_spawn_file_actions_destroy(&actions);
   if (failure != 0) {
     throw Error(ErrorCode::kWorkerFailed,

@@ -72,13 +72,16 @@ class Diagnostics final : public Module {
   void add_echo() {
     const TensorSpec any{.name = "x", .dtypes = {}, .shape = {"..."}};
     add_method({.name = "echo", .doc = "Returns its input.", .inputs = {any}, .outputs = {any}},
-               [](Call& call, JobContext&) { return NamedTensors{{"x", call.input("x")}}; });
+               [](Call& call, JobContext&) {
+                 return NamedTensors{{"x", call.input("x")}};
+               });
   }
 
   void add_wait() {
     add_method(
         {.name = "wait",
-         .doc = "Keeps the device busy for `seconds`, with a checkpoint after every `step` seconds.",
+         .doc =
+             "Keeps the device busy for `seconds`, with a checkpoint after every `step` seconds.",
          .options = {{.name = "seconds", .type = "float", .doc = "how long", .optional = false},
                      {.name = "step", .type = "float", .fallback = 0.01, .doc = "as a layer"}}},
         [this](Call& call, JobContext& context) {

@@ -1,7 +1,7 @@
 // Random parameters as a file of tensors whose bytes are made when they are read.
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <cstring>

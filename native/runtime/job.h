@@ -10,8 +10,8 @@ namespace torchsight {
 
 struct Progress {
   double done = 0;
-  double total = 0;      // 0 where it is not known
-  std::string phase;     // e.g. "blocks"
+  double total = 0;   // 0 where it is not known
+  std::string phase;  // e.g. "blocks"
 };
 
 /// What a job's work may ask of whoever runs it. The base class is the context of plain C++ calls:

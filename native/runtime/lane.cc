@@ -16,7 +16,9 @@ constexpr auto kIdleBeforeTrim = std::chrono::seconds(3);
 
 std::atomic<int> wanted_threads{0};
 
-double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(Clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 // `at::set_num_threads` acts on the calling thread only, so each thread of a lane sets its own.
 void apply_threads() {
@@ -68,7 +70,9 @@ void Lane::drain_at_exit() {
   });
 }
 
-Lane::Lane() { std::thread(&Lane::watch, this).detach(); }
+Lane::Lane() {
+  std::thread(&Lane::watch, this).detach();
+}
 
 template <typename List, typename Eligible>
 typename List::iterator Lane::choose(List& jobs, Eligible eligible) {

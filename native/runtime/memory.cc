@@ -172,7 +172,9 @@ void MemoryMeter::add(int64_t bytes) noexcept {
 MeterScope::MeterScope(std::shared_ptr<MemoryMeter> meter)
     : previous_(std::exchange(current_meter, std::move(meter))) {}
 
-MeterScope::~MeterScope() { current_meter = std::move(previous_); }
+MeterScope::~MeterScope() {
+  current_meter = std::move(previous_);
+}
 
 void install_allocator() {
   static std::once_flag once;
@@ -198,6 +200,8 @@ int64_t host_memory() noexcept {
 #endif
 }
 
-void empty_cache() noexcept { cache().clear(); }
+void empty_cache() noexcept {
+  cache().clear();
+}
 
 }  // namespace torchsight

@@ -57,7 +57,9 @@ const at::Tensor& Call::input(std::string_view name) const {
               "expected a tensor for " + std::string(name) + " but received nothing");
 }
 
-Json Session::describe() const { return to_json(schemas()); }
+Json Session::describe() const {
+  return to_json(schemas());
+}
 
 NamedTensors Session::snapshot() const {
   throw Error(ErrorCode::kUnsupported, "this session has no snapshot");

@@ -1,6 +1,5 @@
 #include "runtime/shared_session.h"
 
-
 namespace torchsight {
 
 NamedTensors SharedSession::call(const std::string& method, Call& call, JobContext& context) {

@@ -1,8 +1,8 @@
 #include "worker/server.h"
 
 #include "distributed/group.h"
-#include "io/save.h"
 #include "runtime/error.h"
+#include "runtime/load_plan.h"
 #include "runtime/loader.h"
 
 namespace torchsight {

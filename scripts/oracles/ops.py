@@ -1,7 +1,7 @@
 """Values and gradients of operators, printed tensors and indexing, as PyTorch 2.13 computes them.
 
-Writes test/fixtures/ops/{values,printing,indexing}.json. Every case holds its inputs, so that the test
-needs no Python. Run: python scripts/oracles/ops.py
+Writes test/fixtures/ops/{values,printing,indexing}.json. Every case holds its inputs, so that the
+test needs no Python. Run: python scripts/oracles/ops.py
 """
 
 import base64
@@ -51,7 +51,8 @@ class Input:
         if dtype == torch.bool:
             return torch.rand(self.shape, generator=generator) < 0.5
         if not dtype.is_floating_point:
-            low, high = max(int(self.low) - 3, 1 if dtype == torch.uint8 else -5), int(self.high) + 5
+            low = max(int(self.low) - 3, 1 if dtype == torch.uint8 else -5)
+            high = int(self.high) + 5
             return torch.randint(low, high, self.shape, generator=generator, dtype=dtype)
         wide = torch.rand(self.shape, generator=generator, dtype=torch.float64)
         return (wide * (self.high - self.low) + self.low).to(dtype)

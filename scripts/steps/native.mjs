@@ -14,13 +14,17 @@ import {
 } from "../shared.mjs";
 
 export const buildTree = join(work, "build");
-const LOADER = "build/Release/torchsight.node";
+const OUTPUTS = [
+  "build/Release/torchsight.node",
+  "build/Release/native/torchsight_core.node",
+  ...(process.platform === "win32" ? [] : ["build/Release/native/torchsight-worker"]),
+];
 
 /** Builds what changed. */
 export async function buildNative(libtorch) {
   const sources = filesUnder("native", "CMakeLists.txt", "package-lock.json");
   const facts = [libtorch.path, libtorch.version, process.env.CXX ?? ""];
-  await unlessUnchanged("native", digest(sources, ...facts), [LOADER], async () => {
+  await unlessUnchanged("native", digest(sources, ...facts), OUTPUTS, async () => {
     log("building the native parts (the first time takes a few minutes)");
     const options = [
       ...["--directory", root, "--out", buildTree, "--config", "Release", "--log-level", "warn"],

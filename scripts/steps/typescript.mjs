@@ -1,5 +1,5 @@
 // dist/, compiled from lib/.
-import { rmSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { digest, filesUnder, log, packageBin, root, run, unlessUnchanged } from "../shared.mjs";
 
@@ -10,5 +10,6 @@ export async function buildTypeScript() {
     // What a removed source left must not be packed.
     rmSync(join(root, "dist"), { recursive: true, force: true });
     await run(process.execPath, [packageBin("typescript", "tsc"), "-p", root]);
+    chmodSync(join(root, "dist", "cli", "main.js"), 0o755);
   });
 }

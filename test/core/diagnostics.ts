@@ -1,8 +1,9 @@
 /** Jobs with a known behaviour, of the native module that exists for that. */
+
 import { startJob } from "../../dist/core/jobs.js";
 import { native } from "../../dist/core/runtime.js";
 import { wrapTensor } from "../../dist/core/tensor.js";
-import type { Job, JobControl, Progress, Tensor } from "torchsight";
+import type { Job, JobControl, Progress, Tensor } from "../../dist/index.js";
 
 let loading: Promise<number> | undefined;
 

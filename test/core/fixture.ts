@@ -79,7 +79,8 @@ export async function difference(actual: unknown, expected: Encoded): Promise<st
 
 async function tensorDifference(actual: Tensor, expected: Tensor): Promise<string | undefined> {
   if (actual.dtype !== expected.dtype) return `dtype ${actual.dtype}, not ${expected.dtype}`;
-  if (`${actual.shape}` !== `${expected.shape}`) return `shape ${actual.shape}, not ${expected.shape}`;
+  if (`${actual.shape}` !== `${expected.shape}`)
+    return `shape ${actual.shape}, not ${expected.shape}`;
   const wide = BITS.has(actual.dtype);
   const [found, wanted] = await Promise.all(
     [actual, expected].map((side) => (wide ? side.to("float64") : side).data()),

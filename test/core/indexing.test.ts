@@ -1,8 +1,9 @@
 import test from "ava";
-import { type Index, ones, ops, slice, Tensor, tensor, tidy, TorchsightError } from "torchsight";
+import { type Index, ones, ops, slice, Tensor, TorchsightError, tensor, tidy } from "torchsight";
 import { decode, decodeTensor, difference, type Encoded, fixture } from "./fixture.js";
 
-type Part = Encoded | { slice: [number | null, number | null, number] };
+type Bounds = [start: number | null, stop: number | null, step: number];
+type Part = Encoded | { slice: Bounds };
 
 interface Case {
   source: string;
@@ -16,8 +17,8 @@ const { base, cases } = fixture<{ base: { t: Parameters<typeof decodeTensor>[0] 
 );
 
 function index(part: Part): Index {
-  if (typeof part === "object" && part !== null && "slice" in part) return slice(...part.slice);
-  return decode(part) as Index;
+  const { slice: bounds } = Object(part) as { slice?: Bounds };
+  return Array.isArray(bounds) ? slice(...bounds) : (decode(part as Encoded) as Index);
 }
 
 for (const { source, key, result, assigned } of cases) {
@@ -60,7 +61,10 @@ test("random slices agree with plain arrays", async (t) => {
     const indices = parts.map(({ start, stop, step }) => slice(start, stop, step));
     await tidy(async () => {
       const part = x.index(...indices);
-      t.deepEqual(part.shape, places.map(({ length }) => length));
+      t.deepEqual(
+        part.shape,
+        places.map(({ length }) => length),
+      );
       if (part.numel > 0) t.deepEqual(await part.toArray(), expected);
     });
   }
@@ -110,7 +114,10 @@ test("assignment broadcasts and converts", async (t) => {
 
 test("gradients pass through indices", async (t) => {
   using x = ones([3], { requiresGrad: true });
-  await ops.mul(x.index([0, 0, 2]), tensor([1, 2, 3])).sum().backward();
+  await ops
+    .mul(x.index([0, 0, 2]), tensor([1, 2, 3]))
+    .sum()
+    .backward();
   t.deepEqual(await x.grad?.toArray(), [3, 0, 3]);
 });
 

@@ -2,7 +2,17 @@ import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import test from "ava";
-import { Job, lanes, ones, ops, randn, type Tensor, tensor, TorchsightError } from "torchsight";
+import {
+  type ErrorCode,
+  Job,
+  lanes,
+  ones,
+  ops,
+  randn,
+  type Tensor,
+  TorchsightError,
+  tensor,
+} from "torchsight";
 import { diagnostics } from "./diagnostics.js";
 
 const UNBOUNDED = { jobs: 4096, bytes: 2 ** 40, threads: 4 };
@@ -59,7 +69,7 @@ test.serial("a native error carries the stack of the call", async (t) => {
 
 test.serial("what C++ throws becomes an error with a code", async (t) => {
   const { fail } = await diagnostics();
-  const codes: Record<string, string> = {
+  const codes: Record<string, ErrorCode> = {
     libtorch: "LIBTORCH",
     out_of_memory: "OUT_OF_MEMORY",
     bad_alloc: "OUT_OF_MEMORY",
@@ -73,7 +83,7 @@ test.serial("what C++ throws becomes an error with a code", async (t) => {
 });
 
 test.serial("starting a job never throws", async (t) => {
-  const unmatched = (ops.job.matmul as (...args: unknown[]) => Job)(1, 2);
+  const unmatched = (ops.job.matmul as unknown as (...args: unknown[]) => Job)(1, 2);
   t.is((await rejection(unmatched)).code, "BAD_INPUT");
   const disposed = ones([1]);
   disposed.dispose();
@@ -156,27 +166,33 @@ test.serial("priorities decide who goes first", async (t) => {
   t.deepEqual(order, ["high", "normal", "low"]);
 });
 
-test.serial("progress reaches listeners and iterators, and their errors reach nobody", async (t) => {
-  const { wait } = await diagnostics();
-  const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
-  const job = wait(0.2);
-  const heard: number[] = [];
-  job.onProgress(({ done }) => heard.push(done));
-  const stop = job.onProgress(() => {
-    stop();
-    throw new Error("of the listener");
-  });
-  const seen: number[] = [];
-  for await (const { done, total, phase } of job.progress()) {
-    t.is(total, 0.2);
-    t.is(phase, "wait");
-    seen.push(done);
-  }
-  await job;
-  t.true(heard.length > 1 && seen.length > 1);
-  t.deepEqual(seen, [...seen].sort((a, b) => a - b));
-  t.regex((await warned).message, /a progress listener threw: Error: of the listener/);
-});
+test.serial(
+  "progress reaches listeners and iterators, and their errors reach nobody",
+  async (t) => {
+    const { wait } = await diagnostics();
+    const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
+    const job = wait(0.2);
+    const heard: number[] = [];
+    job.onProgress(({ done }) => heard.push(done));
+    const stop = job.onProgress(() => {
+      stop();
+      throw new Error("of the listener");
+    });
+    const seen: number[] = [];
+    for await (const { done, total, phase } of job.progress()) {
+      t.is(total, 0.2);
+      t.is(phase, "wait");
+      seen.push(done);
+    }
+    await job;
+    t.true(heard.length > 1 && seen.length > 1);
+    t.deepEqual(
+      seen,
+      [...seen].sort((a, b) => a - b),
+    );
+    t.regex((await warned).message, /a progress listener threw: Error: of the listener/);
+  },
+);
 
 test.serial("a stream loses nothing, however slow its reader is", async (t) => {
   const { count } = await diagnostics();
@@ -187,7 +203,10 @@ test.serial("a stream loses nothing, however slow its reader is", async (t) => {
     numbers.push(item.item() as number);
     item.dispose();
   }
-  t.deepEqual(numbers, Array.from({ length: 20 }, (_, i) => i));
+  t.deepEqual(
+    numbers,
+    Array.from({ length: 20 }, (_, i) => i),
+  );
   await job;
 });
 
@@ -295,7 +314,7 @@ test.serial("results are disposable as a whole, and unclaimed ones are freed", a
   const values = randn([4, 4]);
   let parts: readonly Tensor[];
   {
-    using result = (await ops.job.max(values, 1)) as [Tensor, Tensor] & Disposable;
+    using result = await ops.job.max(values, 1);
     parts = [...result];
     t.false(parts.some(({ disposed }) => disposed));
   }

@@ -15,13 +15,8 @@ interface Case {
 type Call = (...args: unknown[]) => unknown;
 
 const cases = fixture<Case[]>("values");
-const byOperator = Map.groupBy?.(cases, ({ op }) => op) ?? group(cases);
-
-function group(all: readonly Case[]): Map<string, Case[]> {
-  const groups = new Map<string, Case[]>();
-  for (const entry of all) groups.set(entry.op, [...(groups.get(entry.op) ?? []), entry]);
-  return groups;
-}
+const byOperator = new Map<string, Case[]>();
+for (const entry of cases) byOperator.set(entry.op, [...(byOperator.get(entry.op) ?? []), entry]);
 
 function lookUp(table: object, name: string): Call {
   const owner = name.startsWith("_") ? (table as typeof ops).internal : table;

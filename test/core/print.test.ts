@@ -10,14 +10,19 @@ interface Case {
   requiresGrad?: boolean;
 }
 
-/** The tensors that cannot be stored: without data, or with a history. */
+/**
+ * The tensors that cannot be stored: without data, or with a history. Python makes a tensor of a
+ * scalar operand; here it is another overload, whose node is called AddBackward1.
+ */
 const MADE: Readonly<Record<string, () => Tensor>> = {
-  "torch.ones(2, requires_grad=True) + 1": () => ones([2], { requiresGrad: true }).add(1),
+  "torch.ones(2, requires_grad=True) + 1": () => ones([2], { requiresGrad: true }).add(tensor(1)),
   "(torch.ones(2, 2, requires_grad=True) @ torch.ones(2, 2)).relu()": () =>
-    ones([2, 2], { requiresGrad: true }).matmul(ones([2, 2])).relu(),
+    ones([2, 2], { requiresGrad: true })
+      .matmul(ones([2, 2]))
+      .relu(),
   "torch.ones(2, requires_grad=True).sum()": () => ones([2], { requiresGrad: true }).sum(),
   "torch.ones(30, dtype=torch.float64, requires_grad=True) * 2": () =>
-    ones([30], { dtype: "float64", requiresGrad: true }).mul(2),
+    ones([30], { dtype: "float64", requiresGrad: true }).mul(tensor(2)),
   "torch.ones(2, 3, device='meta')": () => ones([2, 3], { device: "meta" }),
   "torch.ones(2, device='meta', dtype=torch.float16)": () =>
     ones([2], { device: "meta", dtype: "float16" }),

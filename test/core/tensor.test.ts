@@ -1,6 +1,6 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { setImmediate as turn } from "node:timers/promises";
 import test from "ava";
 import {
   arange,
@@ -16,9 +16,9 @@ import {
   rand,
   randint,
   randn,
-  Tensor,
-  tensor,
+  type Tensor,
   TorchsightError,
+  tensor,
   zeros,
 } from "torchsight";
 import { native } from "../../dist/core/runtime.js";
@@ -33,10 +33,10 @@ const ARRAYS = {
   int64: BigInt64Array.of(-(2n ** 63n), 0n, 2n ** 63n - 1n),
 } as const;
 
-for (const [dtype, array] of Object.entries(ARRAYS)) {
+for (const [dtype, array] of Object.entries(ARRAYS) as [keyof typeof ARRAYS, Float32Array][]) {
   test(`a typed array makes the same ${dtype} tensor`, async (t) => {
     using x = tensor(array);
-    t.is(x.dtype, dtype as DType);
+    t.is<DType, DType>(x.dtype, dtype);
     t.deepEqual(x.shape, [3]);
     t.deepEqual(await x.data(), array);
   });
@@ -73,9 +73,22 @@ test("bool and complex64 cross as bytes and pairs", async (t) => {
 test("numbers take every dtype", async (t) => {
   const dtypes: DType[] = [...(Object.keys(ARRAYS) as DType[]), "float16", "bfloat16"];
   for (const dtype of dtypes) {
-    using x = tensor([[1, 2], [3, 4]], { dtype });
+    using x = tensor(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      { dtype },
+    );
     t.is(x.dtype, dtype);
-    t.deepEqual(await x.toArray(), [[1, 2], [3, 4]], dtype);
+    t.deepEqual(
+      await x.toArray(),
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      dtype,
+    );
   }
   t.deepEqual(await tensor([0, 2], { dtype: "bool" }).toArray(), [false, true]);
   t.deepEqual(await tensor([1, 2], { dtype: "complex64" }).toArray(), [
@@ -125,7 +138,10 @@ test("makers", async (t) => {
   t.deepEqual(await arange(1, 7, 2).toArray(), [1, 3, 5]);
   t.is(arange(0, 3, 1, { dtype: "int64" }).dtype, "int64");
   t.deepEqual(await linspace(0, 1, 3).toArray(), [0, 0.5, 1]);
-  t.deepEqual(await eye(2).toArray(), [[1, 0], [0, 1]]);
+  t.deepEqual(await eye(2).toArray(), [
+    [1, 0],
+    [0, 1],
+  ]);
   t.deepEqual(empty([2, 3], { dtype: "bfloat16" }).shape, [2, 3]);
   t.true(zeros([1], { requiresGrad: true }).requiresGrad);
   manualSeed(5);
@@ -152,7 +168,10 @@ test("as() checks and narrows", (t) => {
   using x: Tensor = ones([2]);
   const narrow: Tensor<"float32"> = x.as("float32");
   t.is(narrow, x as never);
-  t.throws(() => x.as("int64"), { code: "DTYPE", message: /a tensor of int64 but received one of float32/ });
+  t.throws(() => x.as("int64"), {
+    code: "DTYPE",
+    message: /a tensor of int64 but received one of float32/,
+  });
 });
 
 test("to() converts", async (t) => {

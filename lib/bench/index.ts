@@ -1,0 +1,8 @@
+import { encode } from "./encode.js";
+import { load } from "./load.js";
+import { operators } from "./operators.js";
+import type { Benchmark } from "./report.js";
+import { start } from "./start.js";
+
+/** What `torchsight bench` measures: everything that needs no other program to compare with. */
+export const benchmarks: readonly Benchmark[] = [operators, encode, load, start];

@@ -1,0 +1,80 @@
+import { readTensors, writeTensors } from "../core/files.js";
+import { load } from "../core/load.js";
+import type { CallResult } from "../core/module.js";
+import { ops } from "../core/ops.js";
+import type { Tensor } from "../core/tensor.js";
+import "../models/index.js";
+import { usage } from "./arguments.js";
+import { defineCommand } from "./command.js";
+import { loadOptions, MODEL_ARGS } from "./model_args.js";
+
+const FLOATING = ["float16", "bfloat16", "float64"];
+
+export default defineCommand({
+  name: "call",
+  description: "Calls a method of a model on tensors of a file",
+  args: {
+    dir: { type: "positional", description: "The model's folder" },
+    method: { type: "positional", description: "The method, e.g. encode" },
+    inputs: { type: "string", required: true, valueHint: "FILE", description: "Inputs by name" },
+    outputs: { type: "string", required: true, valueHint: "FILE", description: "Where to write" },
+    set: { type: "string", valueHint: "NAME=JSON", description: "An option of the method" },
+    taps: { type: "string", valueHint: "a,b|all", description: "Activations to write as well" },
+    "keep-dtype": { type: "boolean", description: "Do not turn results into float32" },
+    ...MODEL_ARGS,
+  },
+  many: ["set"],
+  async run({ args, lists, output, signal }) {
+    const options = loadOptions(args, signal);
+    const settings = parseSettings(lists.set ?? []);
+    const taps = args.taps?.split(",").filter((name) => name !== "") ?? [];
+    using inputs = await readTensors(args.inputs, { signal });
+    const bar = output.progress("loading");
+    const onProgress = ({ done, total, phase }: { done: number; total: number; phase: string }) =>
+      bar.update(done, total, phase);
+    try {
+      await using model = await load(args.dir, { ...options, onProgress });
+      const started = performance.now();
+      const calling = { args: settings, taps, signal, onProgress };
+      using result = await model.call(args.method, inputs, calling);
+      const seconds = (performance.now() - started) / 1000;
+      const tensors = written(result, args["keep-dtype"] ?? false);
+      await writeTensors(args.outputs, tensors, { signal });
+      const rows = Object.entries(tensors).map(([name, { dtype, shape }]) => ({
+        name,
+        dtype,
+        shape,
+      }));
+      const lines = rows.map(({ name, dtype, shape }) => `${name}  ${dtype} [${shape.join(", ")}]`);
+      const text = [...lines, `${args.outputs} in ${seconds.toFixed(3)} s`].join("\n");
+      output.result({ file: args.outputs, tensors: rows, seconds }, text);
+    } finally {
+      bar.stop();
+    }
+  },
+});
+
+/** Outputs and taps as they go into the file. */
+function written(result: CallResult, keepDtype: boolean): Record<string, Tensor> {
+  const { taps, ...outputs } = result;
+  const named = Object.entries({ ...outputs, ...taps }).map(([name, tensor]) => {
+    const host = tensor.device === "cpu" ? tensor : tensor.to("cpu");
+    const plain = keepDtype || !FLOATING.includes(host.dtype) ? host : host.to("float32");
+    return [name, ops.contiguous(plain)] as const;
+  });
+  return Object.fromEntries(named);
+}
+
+/** `k=v` words, whose values are JSON. */
+function parseSettings(words: readonly string[]): Record<string, unknown> {
+  const entries = words.map((word) => {
+    const at = word.indexOf("=");
+    if (at < 1) throw usage(`expected NAME=JSON for --set but received ${word}`);
+    try {
+      return [word.slice(0, at), JSON.parse(word.slice(at + 1)) as unknown] as const;
+    } catch {
+      throw usage(`expected a JSON value, such as 1, true or "text", in --set ${word}`);
+    }
+  });
+  return Object.fromEntries(entries);
+}

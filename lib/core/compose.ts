@@ -1,0 +1,105 @@
+import { TorchsightError } from "./errors.js";
+import { Job, type JobControl, type JobStats, type Progress } from "./job.js";
+
+/** Control of a job made of others. */
+export interface ComposeControl extends JobControl {
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** What the parts of a composed job share. */
+export class Steps {
+  /** Sums of the parts, and the largest memory high-water mark. */
+  readonly stats: JobStats = { queued: 0, ran: 0, peakBytes: 0 };
+  readonly #control: ComposeControl;
+  readonly #signal: AbortSignal;
+  readonly #progress: (progress: Progress) => void;
+  readonly #ends: number;
+
+  /** @internal Made by {@link composeJob}. */
+  constructor(
+    control: ComposeControl,
+    signal: AbortSignal,
+    progress: (progress: Progress) => void,
+  ) {
+    this.#control = control;
+    this.#signal = signal;
+    this.#progress = progress;
+    this.#ends = performance.now() + (control.deadline ?? Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * What the next part is started with: the shared signal, the priority, and what is left of the
+   * deadline. Throws `CANCELLED` or `DEADLINE` where the whole must end.
+   */
+  get control(): JobControl {
+    const left = this.check();
+    const { priority, deadline } = this.#control;
+    return {
+      signal: this.#signal,
+      ...(priority !== undefined && { priority }),
+      ...(deadline !== undefined && { deadline: left }),
+    };
+  }
+
+  /**
+   * Throws `CANCELLED` or `DEADLINE` where the whole must end.
+   *
+   * @returns milliseconds that are left
+   */
+  check(): number {
+    if (this.#signal.aborted) throw cancelled(this.#signal.reason);
+    const left = this.#ends - performance.now();
+    if (left > 0) return left;
+    throw new TorchsightError("DEADLINE", "the job's deadline has passed");
+  }
+
+  /** Waits for a part; its progress becomes the whole's. */
+  async run<T, S>(job: Job<T, Progress, S>): Promise<T> {
+    job.onProgress(this.#progress);
+    try {
+      return await job;
+    } finally {
+      const { queued = 0, ran = 0, peakBytes = 0 } = job.stats ?? {};
+      this.stats.queued += queued;
+      this.stats.ran += ran;
+      this.stats.peakBytes = Math.max(this.stats.peakBytes, peakBytes);
+    }
+  }
+}
+
+/**
+ * One job out of several: a cancel, a deadline and a priority reach every part, and a cancelled
+ * whole always rejects with `CANCELLED`. `work` runs its parts through {@link Steps.run}.
+ */
+export function composeJob<T>(control: ComposeControl, work: (steps: Steps) => Promise<T>): Job<T> {
+  const job = new Job<T>((driver) => {
+    const abort = new AbortController();
+    const cancel = (reason: unknown) => abort.abort(reason);
+    const { signal } = control;
+    const forward = () => cancel(signal?.reason);
+    if (signal?.aborted) forward();
+    signal?.addEventListener("abort", forward, { once: true });
+    const steps = new Steps(control, abort.signal, (progress) => driver.progressed(progress));
+    driver.started();
+    const run = async (): Promise<T> => {
+      steps.check();
+      const value = await work(steps);
+      if (!abort.signal.aborted) return value;
+      (value as Partial<Disposable> | undefined)?.[Symbol.dispose]?.();
+      throw cancelled(abort.signal.reason);
+    };
+    run()
+      .then(
+        (value) => driver.resolve(value, steps.stats),
+        (error) => driver.reject(error, steps.stats),
+      )
+      .finally(() => signal?.removeEventListener("abort", forward));
+    return cancel;
+  });
+  if (control.onProgress) job.onProgress(control.onProgress);
+  return job;
+}
+
+function cancelled(reason: unknown): TorchsightError {
+  return new TorchsightError("CANCELLED", "the job was cancelled", { cause: reason });
+}

@@ -1,0 +1,237 @@
+import type { LoadedModule, LoadRequest, NativeValue } from "../native/addon.js";
+import {
+  type Checkpoint,
+  openCheckpoint,
+  readConfig,
+  resolveModel,
+  weightsFile,
+} from "./checkpoint.js";
+import { describeValue, invalidArgument, TorchsightError } from "./errors.js";
+import type { Job, JobControl, Progress } from "./job.js";
+import { startJob } from "./jobs.js";
+import { type AnyMethods, type MethodTypes, Module } from "./module.js";
+import type { LoadPlan } from "./plan.js";
+import { native } from "./runtime.js";
+import type { ModuleDescription } from "./schema.js";
+import { allSystems, findSystem, type System } from "./systems.js";
+import { detectDialect, resolvePlan, type TensorIndex } from "./weights.js";
+
+/** The dtypes that a module may compute in. */
+export const MODULE_DTYPES = ["float32", "bfloat16", "float16", "float64"] as const;
+export type ModuleDType = (typeof MODULE_DTYPES)[number];
+
+/**
+ * How activations are laid out over the ranks of a sharded module: each holds some of the tokens.
+ */
+export type Layout = "tokens";
+
+/** How a module is made and where it lives. */
+export interface LoadOptions extends JobControl {
+  /** `cpu`, `cuda:0`, …, or `auto` for an accelerator if there is one. Default `cpu`. */
+  device?: string | undefined;
+  /** What weights are converted to and computed in. Default `float32`. */
+  dtype?: ModuleDType | undefined;
+  /** Fills the weights at random from this seed and reads no files. */
+  seed?: number | undefined;
+  /** Fields that replace those of the model's config. */
+  config?: Record<string, unknown> | undefined;
+  /** Runs the model in a process of its own, so that a crash there is only an error here. */
+  isolate?: boolean | undefined;
+  /** Splits the model over this many processes. */
+  tensorParallel?: number | undefined;
+  /** Default `tokens`. */
+  layout?: Layout | undefined;
+  /** Milliseconds before a collective between ranks fails with `COLLECTIVE_TIMEOUT`. */
+  collectiveTimeout?: number | undefined;
+  /** Threads that an isolated or sharded model computes with, per process. */
+  threads?: number | undefined;
+  /** Options of the system's native module, e.g. `{ fuse: false }`. */
+  extra?: Record<string, unknown> | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/**
+ * Loads a model: a folder with `config.json` and weights, a file of weights, or the name of a model
+ * that ships with the package. The job rejects with `NOT_FOUND`, `BAD_CONFIG`, `BAD_CHECKPOINT`, or
+ * `UNSUPPORTED` for a model type that is not known.
+ *
+ * @example
+ * ```ts
+ * await using model = await load("models/vit", { dtype: "bfloat16", isolate: true });
+ * ```
+ */
+export function load<M extends { [K in keyof M]: MethodTypes } = AnyMethods>(
+  pathOrName: string,
+  options: LoadOptions = {},
+): Job<Module<M>> {
+  return start(() => {
+    if (typeof pathOrName !== "string") {
+      throw invalidArgument("the model", "a path or a name", pathOrName);
+    }
+    return openModel(resolveModel(pathOrName), options);
+  }, options);
+}
+
+/** Makes a model of a config alone, its weights drawn from `seed` (default 0). */
+export function createModule<M extends { [K in keyof M]: MethodTypes } = AnyMethods>(
+  config: object,
+  options: LoadOptions = {},
+): Job<Module<M>> {
+  return start(() => {
+    const { system, config: complete } = checkConfig({ ...config, ...options.config });
+    return { system, config: complete, seed: options.seed ?? 0 };
+  }, options);
+}
+
+/** Everything that is known of a model before its weights are read. */
+interface Opened {
+  system: System;
+  config: Record<string, unknown>;
+  plan?: LoadPlan;
+  seed?: number;
+}
+
+function start<M extends { [K in keyof M]: MethodTypes }>(
+  open: () => Opened,
+  options: LoadOptions,
+): Job<Module<M>> {
+  let config: Record<string, unknown> = {};
+  const job = startJob<Module<M>>(
+    {
+      submit: (jobOptions) => {
+        checkOptions(options);
+        const opened = open();
+        config = opened.config;
+        return native().submitLoad(JSON.stringify(requestOf(opened, options)), jobOptions);
+      },
+      decode: (value: NativeValue) => new Module<M>(value as LoadedModule, config),
+    },
+    options,
+  );
+  if (options.onProgress) job.onProgress(options.onProgress);
+  return job;
+}
+
+function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
+  const { dtype = "float32", extra, isolate, tensorParallel } = options;
+  const sharded = tensorParallel !== undefined && tensorParallel > 1;
+  const { collectiveTimeout, threads } = options;
+  return {
+    config: opened.config,
+    device: deviceOf(options),
+    dtype,
+    ...(extra && { extra }),
+    ...(opened.plan && { plan: opened.plan }),
+    ...(opened.seed !== undefined && { seed: opened.seed }),
+    ...(isolate && { isolate }),
+    ...(sharded && { tensorParallel, layout: options.layout ?? "tokens" }),
+    ...(collectiveTimeout !== undefined && { collectiveTimeout }),
+    ...(threads !== undefined && { threads }),
+  };
+}
+
+function deviceOf({ device = "cpu" }: LoadOptions): string {
+  if (device !== "auto") return device;
+  return (
+    native()
+      .devices()
+      .find(({ name }) => name !== "cpu")?.name ?? "cpu"
+  );
+}
+
+function openModel(path: string, options: LoadOptions): Opened {
+  const given = readConfig(path);
+  if (options.seed !== undefined) {
+    const { system, config } = checkConfig({ ...configOf(given, path), ...options.config });
+    return { system, config, seed: options.seed };
+  }
+  const file = weightsFile(path);
+  const tensors = indexOf(openCheckpoint(file));
+  const raw = given === undefined ? inferConfig(tensors, path) : configOf(given, path);
+  const { system, config } = checkConfig({ ...raw, ...options.config });
+  return { system, config, plan: planFor(system, config, tensors, file) };
+}
+
+/** The plan that fills a system's module from a checkpoint. Throws `BAD_CHECKPOINT`. */
+function planFor(
+  system: System,
+  config: Record<string, unknown>,
+  tensors: TensorIndex,
+  file: string,
+): LoadPlan {
+  const dialect = detectDialect(system.dialects, tensors, file);
+  const { parameters } = JSON.parse(
+    native().describeModel(JSON.stringify(config)),
+  ) as ModuleDescription;
+  const rules = dialect.rules(config, tensors);
+  return resolvePlan(parameters, rules, tensors, file, dialect.ignores?.(tensors));
+}
+
+function indexOf(checkpoint: Checkpoint): TensorIndex {
+  return new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
+}
+
+function configOf(given: unknown, path: string): Record<string, unknown> {
+  if (given === undefined) {
+    throw new TorchsightError("BAD_CONFIG", `expected a config.json in ${path} but found none`);
+  }
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new TorchsightError(
+      "BAD_CONFIG",
+      `expected an object in ${path}'s config.json but received ${describeValue(given)}`,
+    );
+  }
+  return given as Record<string, unknown>;
+}
+
+/** A config read off the shapes, for files of public code bases that come without one. */
+function inferConfig(tensors: TensorIndex, path: string): Record<string, unknown> {
+  for (const { modelType, dialects } of allSystems()) {
+    const dialect = dialects.find((one) => one.inferConfig && one.detect(tensors));
+    if (dialect?.inferConfig) {
+      return { model_type: modelType, ...(dialect.inferConfig(tensors) as object) };
+    }
+  }
+  return configOf(undefined, path);
+}
+
+function checkConfig(raw: Record<string, unknown>): {
+  system: System;
+  config: Record<string, unknown>;
+} {
+  const { model_type: modelType } = raw;
+  const system = typeof modelType === "string" ? findSystem(modelType) : undefined;
+  if (!system) {
+    const known = allSystems().map((one) => one.modelType);
+    throw new TorchsightError(
+      typeof modelType === "string" ? "UNSUPPORTED" : "BAD_CONFIG",
+      `expected one of ${known.join(", ")} for model_type but received ${describeValue(modelType)}`,
+    );
+  }
+  return { system, config: system.parseConfig(raw) as Record<string, unknown> };
+}
+
+function checkOptions(options: LoadOptions): void {
+  const { device, dtype, layout, seed, tensorParallel, collectiveTimeout, threads } = options;
+  if (device !== undefined && typeof device !== "string") {
+    throw invalidArgument("device", "the name of a device", device);
+  }
+  if (dtype !== undefined && !MODULE_DTYPES.includes(dtype)) {
+    throw invalidArgument("dtype", `one of ${MODULE_DTYPES.join(", ")}`, dtype);
+  }
+  if (layout !== undefined && layout !== "tokens") {
+    throw new TorchsightError(
+      "UNSUPPORTED",
+      `expected tokens for layout but received ${describeValue(layout)}`,
+    );
+  }
+  wholeNumber("seed", seed, 0);
+  wholeNumber("tensorParallel", tensorParallel, 1);
+  wholeNumber("collectiveTimeout", collectiveTimeout, 1);
+  wholeNumber("threads", threads, 1);
+}
+
+function wholeNumber(name: string, value: unknown, least: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= least)) return;
+  throw invalidArgument(name, `a whole number of at least ${least}`, value);
+}

@@ -1,0 +1,26 @@
+#include "models/vit22b/parameters.h"
+
+#include <ATen/ATen.h>
+
+namespace torchsight::vit22b {
+
+Norm make_norm(NormKind kind, bool bias, double eps, int64_t width, const ModuleOptions& options) {
+  Norm norm{kind, eps, at::empty({width}, tensor_options(options)), {}};
+  if (bias) norm.bias = at::empty({width}, tensor_options(options));
+  return norm;
+}
+
+void add_parameter(std::vector<Parameter>& parameters, std::string name, at::Tensor tensor,
+                   Init init, std::optional<Cut> cut, int64_t full_length) {
+  std::vector<int64_t> full_shape = tensor.sizes().vec();
+  if (cut) full_shape[cut->dim] = full_length;
+  parameters.push_back(
+      {std::move(name), std::move(tensor), std::move(full_shape), init, cut, /*buffer=*/false});
+}
+
+void add_norm(std::vector<Parameter>& parameters, const std::string& name, const Norm& norm) {
+  add_parameter(parameters, name + ".weight", norm.weight, kOnes);
+  if (norm.bias.defined()) add_parameter(parameters, name + ".bias", norm.bias, kZeros);
+}
+
+}  // namespace torchsight::vit22b

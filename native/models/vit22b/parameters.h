@@ -1,0 +1,35 @@
+// Making the parameters of the checkpoint contract: memory, initialisation and cuts.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "nn/norm.h"
+#include "runtime/module.h"
+
+namespace torchsight::vit22b {
+
+/// Initialisation of big_vision's ViT (models/vit.py): kernels Xavier-uniform, MLP biases N(0,
+/// 1e-6).
+inline constexpr Init kZeros{Init::Kind::kZeros};
+inline constexpr Init kOnes{Init::Kind::kOnes};
+inline constexpr Init kXavier{Init::Kind::kXavierUniform};
+inline constexpr Init kMlpBias{Init::Kind::kNormal, 1e-6};
+
+inline at::TensorOptions tensor_options(const ModuleOptions& options) {
+  return at::TensorOptions().device(options.device).dtype(options.dtype);
+}
+
+/// A norm with unfilled scale [width] and, if `bias`, bias [width].
+Norm make_norm(NormKind kind, bool bias, double eps, int64_t width, const ModuleOptions& options);
+
+/// Adds `tensor`, this rank's cut of a tensor with the same sizes but for the cut dimension.
+void add_parameter(std::vector<Parameter>& parameters, std::string name, at::Tensor tensor,
+                   Init init, std::optional<Cut> cut = {}, int64_t full_length = 0);
+
+/// Adds `name`.weight and, where there is one, `name`.bias.
+void add_norm(std::vector<Parameter>& parameters, const std::string& name, const Norm& norm);
+
+}  // namespace torchsight::vit22b

@@ -1,0 +1,45 @@
+// ViT-22B: Dehghani et al., "Scaling Vision Transformers to 22 Billion Parameters" (arXiv
+// 2302.05442), at any size, whole or as one rank's part.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/vit22b/block.h"
+#include "models/vit22b/config.h"
+#include "models/vit22b/embedding.h"
+#include "models/vit22b/head.h"
+#include "models/vit22b/sharding.h"
+#include "runtime/module.h"
+
+namespace torchsight::vit22b {
+
+class ViT22B final : public Module {
+ public:
+  /// Reads of `options.extra`: "fuse" (bool, true: joint matrices), "layout" ("tokens") and
+  /// "reduceDtype" ("float32" or the model's dtype), the last two for groups.
+  ViT22B(const Config& config, const ModuleOptions& options);
+
+  std::vector<std::string> tap_names() const override;
+  std::vector<Parameter> parameters() override;
+  void loaded() override;
+
+ private:
+  NamedTensors encode(Call& call, JobContext& context);
+  NamedTensors classify(Call& call, JobContext& context);
+  /// The tokens after the final norm, [B, N, d], and what the call asked of the layers.
+  at::Tensor features(Call& call, JobContext& context, NamedTensors& results);
+
+  Config config_;
+  Sharding sharding_;
+  Embedding embedding_;
+  std::vector<Block> blocks_;
+  Norm norm_;
+  Head head_;
+};
+
+/// The entry of the table of systems.
+std::unique_ptr<Module> make_vit22b(const Json& config, const ModuleOptions& options);
+
+}  // namespace torchsight::vit22b

@@ -1,0 +1,56 @@
+// Several linear layers of one input, computed in as few products as is fastest.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "nn/linear.h"
+
+namespace torchsight {
+
+class FusedLinear {
+ public:
+  /// One of the layers: `out` columns of the joint result.
+  struct Section {
+    int64_t out;
+    bool bias = false;
+    Activation activation = Activation::kNone;
+  };
+
+  FusedLinear() = default;
+  /// Unfilled. With `fuse`, all weights are one matrix [sum of out, in]; without, each is its own
+  /// and stays as it is.
+  FusedLinear(int64_t in, std::vector<Section> sections, bool fuse,
+              const at::TensorOptions& options);
+
+  /// One result for each section, [rows, out]: contiguous rows, often slices of a joint matrix.
+  std::vector<at::Tensor> operator()(const at::Tensor& x_RI);
+
+  /// The weight of each section as plain memory, in which it stays until the next large product.
+  std::vector<at::Tensor> weights();
+  /// The bias of a section; undefined where it has none.
+  at::Tensor bias(size_t section) const;
+
+ private:
+  // A matrix over `count` sections from `first`.
+  struct Part {
+    size_t first;
+    size_t count;
+    at::Tensor weight;
+    LinearKernel kernel = LinearKernel::kPlain;
+  };
+
+  void prepare(int64_t rows);
+  int64_t begin_of(size_t section) const;
+  std::vector<Part> parts_by_activation(const at::Tensor& whole) const;
+  at::Tensor part_bias(const Part& part) const;
+
+  std::vector<Section> sections_;
+  bool fuse_ = true;
+  bool chosen_ = false;
+  std::vector<Part> parts_;
+  at::Tensor bias_;  // of all sections; undefined where none has one
+};
+
+}  // namespace torchsight

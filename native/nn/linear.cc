@@ -1,0 +1,55 @@
+#include "nn/linear.h"
+
+#include <ATen/ATen.h>
+
+#include "nn/blocked_linear.h"
+
+namespace torchsight {
+
+at::Tensor pack_weight(const at::Tensor& weight_OI, LinearKernel kernel, int64_t rows) {
+  if (kernel == LinearKernel::kTurned) return weight_OI.t().contiguous();
+  if (kernel == LinearKernel::kBlocked) return blocked::pack(weight_OI, rows);
+  return weight_OI;
+}
+
+at::Tensor unpack_weight(const at::Tensor& packed, LinearKernel kernel) {
+  if (kernel == LinearKernel::kTurned) return packed.t().contiguous();
+  if (kernel == LinearKernel::kBlocked) return packed.to_dense();
+  return packed;
+}
+
+at::Tensor apply_linear(const at::Tensor& x_RI, const at::Tensor& packed, LinearKernel kernel,
+                        const at::Tensor& bias_O, Activation activation) {
+  if (kernel == LinearKernel::kBlocked) return blocked::linear(x_RI, packed, bias_O, activation);
+  at::Tensor y_RO = at::mm(x_RI, kernel == LinearKernel::kTurned ? packed : packed.t());
+  activate_(y_RO, bias_O, activation);
+  return y_RO;
+}
+
+at::Tensor Linear::operator()(const at::Tensor& x_RI, const at::Tensor& bias_O) {
+  prepare(x_RI.size(0));
+  return apply_linear(x_RI, weight_, kernel_, bias_O, Activation::kNone);
+}
+
+at::Tensor Linear::add(const at::Tensor& x_RI, at::Tensor sum_RO, const at::Tensor& bias_O) {
+  prepare(x_RI.size(0));
+  if (kernel_ == LinearKernel::kBlocked) return blocked::linear_add(x_RI, sum_RO, weight_, bias_O);
+  if (bias_O.defined()) sum_RO.add_(bias_O);
+  return sum_RO.addmm_(x_RI, kernel_ == LinearKernel::kTurned ? weight_ : weight_.t());
+}
+
+at::Tensor Linear::weight() {
+  weight_ = unpack_weight(weight_, kernel_);
+  kernel_ = LinearKernel::kPlain;
+  chosen_ = false;
+  return weight_;
+}
+
+void Linear::prepare(int64_t rows) {
+  if (chosen_ || !worth_choosing(rows, weight_.numel(), weight_.options())) return;
+  kernel_ = choose_linear_kernel(rows, {{weight_.size(0), weight_.size(1)}});
+  weight_ = pack_weight(weight_, kernel_, rows);
+  chosen_ = true;
+}
+
+}  // namespace torchsight

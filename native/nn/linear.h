@@ -1,0 +1,44 @@
+// y = x W^T + b, by whichever of libtorch's kernels is fastest on this machine. Modules that share
+// one device take turns, so none of this is for two threads at a time.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "nn/activation.h"
+#include "nn/linear_kernel.h"
+
+namespace torchsight {
+
+/// `weight_OI` in the layout of `kernel`, for products with about `rows` rows.
+at::Tensor pack_weight(const at::Tensor& weight_OI, LinearKernel kernel, int64_t rows);
+/// The inverse of `pack_weight`.
+at::Tensor unpack_weight(const at::Tensor& packed, LinearKernel kernel);
+/// activation(x W^T + bias) for a weight in the layout of `kernel`; `bias` may be undefined.
+at::Tensor apply_linear(const at::Tensor& x_RI, const at::Tensor& packed, LinearKernel kernel,
+                        const at::Tensor& bias_O, Activation activation);
+
+/// A weight and its products. The first large product moves it into the layout that is fastest for
+/// it and releases the plain copy.
+class Linear {
+ public:
+  Linear() = default;
+  explicit Linear(at::Tensor weight_OI) : weight_(std::move(weight_OI)) {}
+
+  /// [rows, in] -> [rows, out]: x W^T + bias.
+  at::Tensor operator()(const at::Tensor& x_RI, const at::Tensor& bias_O = {});
+  /// sum + x W^T + bias. May use the memory of `sum`.
+  at::Tensor add(const at::Tensor& x_RI, at::Tensor sum_RO, const at::Tensor& bias_O = {});
+
+  /// The weight as plain memory, in which it stays until the next large product: what is written
+  /// there counts.
+  at::Tensor weight();
+
+ private:
+  void prepare(int64_t rows);
+
+  at::Tensor weight_;
+  LinearKernel kernel_ = LinearKernel::kPlain;
+  bool chosen_ = false;
+};
+
+}  // namespace torchsight

@@ -1,0 +1,87 @@
+#include "nn/norm.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <cstring>
+
+#include "nn/row_kernels.h"
+
+namespace torchsight {
+namespace {
+
+bool fast(const at::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == at::kFloat && x.stride(-1) == 1;
+}
+
+const float* data_or_null(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
+}
+
+// The formula on any device and dtype.
+at::Tensor normalize(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {
+  at::Tensor y = x.to(at::promote_types(x.scalar_type(), at::kFloat));
+  if (norm.kind == NormKind::kLayerNorm) y = y - y.mean(-1, true);
+  y = y * at::rsqrt(y.square().mean(-1, true) + norm.eps);
+  if (weight.defined()) y = y * weight;
+  if (norm.bias.defined()) y = y + norm.bias;
+  return y.to(x.scalar_type());
+}
+
+}  // namespace
+
+at::Tensor Norm::operator()(const at::Tensor& x) const {
+  if (kind == NormKind::kNone) return x.contiguous();
+  if (!fast(x)) return normalize(x, *this, weight).contiguous();
+  const at::Tensor source = x.contiguous();
+  at::Tensor result = at::empty_like(source);
+  const int64_t width = x.size(-1), rows = width ? x.numel() / width : 0;
+  const float* const in = source.const_data_ptr<float>();
+  float* const out = result.mutable_data_ptr<float>();
+  const float *const scale = data_or_null(weight), *const shift = data_or_null(bias);
+  const auto normalize_row = row_kernels().normalize;
+  const auto eps_f = static_cast<float>(eps);
+  const bool centre = kind == NormKind::kLayerNorm;
+  at::parallel_for(0, rows, 8, [=](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      normalize_row(in + row * width, out + row * width, width, scale, shift, eps_f, centre);
+    }
+  });
+  return result;
+}
+
+at::Tensor Norm::heads(const at::Tensor& x_BNd, int64_t heads) const {
+  const int64_t batch = x_BNd.size(0), tokens = x_BNd.size(1), width = x_BNd.size(2) / heads;
+  const bool per_head = weight.defined() && weight.dim() == 2;
+  if (!fast(x_BNd)) {
+    const at::Tensor x_BHNe = x_BNd.unflatten(2, {heads, width}).transpose(1, 2);
+    if (kind == NormKind::kNone) return x_BHNe.contiguous();
+    return normalize(x_BHNe, *this, per_head ? weight.unsqueeze(1) : weight).contiguous();
+  }
+  at::Tensor result_BHNe = at::empty({batch, heads, tokens, width}, x_BNd.options());
+  const int64_t batch_stride = x_BNd.stride(0), token_stride = x_BNd.stride(1);
+  const float* const in = x_BNd.const_data_ptr<float>();
+  float* const out = result_BHNe.mutable_data_ptr<float>();
+  const float *const scale = data_or_null(weight), *const shift = data_or_null(bias);
+  const auto normalize_row = row_kernels().normalize;
+  const auto eps_f = static_cast<float>(eps);
+  const NormKind kind_ = kind;
+  at::parallel_for(0, batch * tokens, 8, [=](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t b = row / tokens, n = row % tokens;
+      const float* const from = in + b * batch_stride + n * token_stride;
+      for (int64_t h = 0; h < heads; ++h) {
+        float* const to = out + ((b * heads + h) * tokens + n) * width;
+        if (kind_ == NormKind::kNone) {
+          std::memcpy(to, from + h * width, width * sizeof(float));
+        } else {
+          normalize_row(from + h * width, to, width, per_head ? scale + h * width : scale, shift,
+                        eps_f, kind_ == NormKind::kLayerNorm);
+        }
+      }
+    }
+  });
+  return result_BHNe;
+}
+
+}  // namespace torchsight

@@ -1,0 +1,84 @@
+/** Comparisons with PyTorch eager and onnxruntime-node on the same weights, pair by pair. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BATCH, encodeOnce, LARGE } from "../../dist/bench/encode.js";
+import { type Estimate, pairs } from "../../dist/bench/measure.js";
+import { addTwoByTwo } from "../../dist/bench/operators.js";
+import type { Benchmark, Row } from "../../dist/bench/report.js";
+import { createModule, randn, readTensors, writeTensors } from "../../dist/index.js";
+import { Peer } from "./peer.js";
+import { onnxruntimeFolder, peersFolder, peersPython, run, scriptOf } from "./setup.js";
+
+const PAIRS = 15;
+
+const compared = (name: string, peer: string, ours: Estimate, ratio: Estimate): Row => ({
+  name,
+  seconds: ours,
+  ratio,
+  peer: `faster than ${peer}`,
+});
+
+/** `add` from TypeScript beside `torch.add` from Python. */
+export const addPeer: Benchmark = {
+  name: "add-peer",
+  async *run() {
+    await using python = await Peer.start(peersPython(), [scriptOf("add.py")], peersFolder);
+    const { ours, ratio } = await pairs(addTwoByTwo(), python.run, PAIRS);
+    yield compared("add of two 2x2 tensors, dropped", "Python", ours, ratio);
+  },
+};
+
+/** Largest difference of two files' tensors of that name. */
+async function difference(ours: string, theirs: string, name: string): Promise<number> {
+  using mine = await readTensors(ours, { names: [name] });
+  using others = await readTensors(theirs, { names: [name] });
+  const [a, b] = [mine[name], others[name]];
+  if (!a || !b) throw new Error(`a peer gave no ${name}`);
+  using gap = a.sub(b).abs().max();
+  return Number(gap.item());
+}
+
+/** The ViT-L-sized encoder beside both peers; they must first agree on the results. */
+export const encodePeers: Benchmark = {
+  name: "encode-peers",
+  async *run() {
+    const folder = mkdtempSync(join(tmpdir(), "torchsight-peers-"));
+    try {
+      await using model = await createModule(LARGE, { seed: 1 });
+      await model.save(folder);
+      const inputs = join(folder, "inputs.safetensors");
+      const results = join(folder, "ours.safetensors");
+      using pixels = randn([BATCH, 3, LARGE.image_size, LARGE.image_size]);
+      await writeTensors(inputs, { pixel_values: pixels });
+      {
+        using ours = await model.call("encode", { pixel_values: pixels });
+        if (ours.pooler_output) await writeTensors(results, { pooler_output: ours.pooler_output });
+      }
+      const python = peersPython();
+      const onnx = join(folder, "model.onnx");
+      run(python, [scriptOf("export_onnx.py"), folder, inputs, onnx]);
+      const started = {
+        "PyTorch eager": () =>
+          Peer.start(python, [scriptOf("eager.py"), folder, inputs], peersFolder),
+        "onnxruntime-node": () =>
+          Peer.start(
+            process.execPath,
+            [scriptOf("onnxruntime.mjs"), onnx, inputs, "2"],
+            onnxruntimeFolder(),
+          ),
+      };
+      for (const [name, start] of Object.entries(started)) {
+        await using peer = await start();
+        const theirs = join(folder, "theirs.safetensors");
+        await peer.ask(`save ${theirs}`);
+        const gap = await difference(results, theirs, "pooler_output");
+        const { ours, ratio } = await pairs(encodeOnce(model), peer.run, PAIRS);
+        const row = compared(`ViT-L encode, batch ${BATCH}`, name, ours, ratio);
+        yield { ...row, note: `largest difference ${gap.toExponential(1)}` };
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
