@@ -101,7 +101,7 @@ def mutate(mutant, rng):
                           2**63, 2**64 - 8, 2**64 - 1, rng.randrange(2**16)])
         mutant.replace(0, 8, struct.pack("<Q", max(0, new)))
     elif kind == 4:
-        mutant.replace(rng.randrange(len(mutant.data)), len(mutant.data), b"")
+        mutant.replace(rng.randrange(len(mutant.data) + 1), len(mutant.data), b"")
     elif kind == 5:
         mutant.replace(len(mutant.data), 0, bytes(rng.randrange(1, 9)))
     elif kind == 6:
