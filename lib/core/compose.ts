@@ -32,21 +32,25 @@ export class Steps {
    * deadline. Throws `CANCELLED` or `DEADLINE` where the whole must end.
    */
   get control(): JobControl {
-    this.check();
+    const left = this.check();
     const { priority, deadline } = this.#control;
     return {
       signal: this.#signal,
       ...(priority !== undefined && { priority }),
-      ...(deadline !== undefined && { deadline: this.#ends - performance.now() }),
+      ...(deadline !== undefined && { deadline: left }),
     };
   }
 
-  /** Throws `CANCELLED` or `DEADLINE` where the whole must end. */
-  check(): void {
+  /**
+   * Throws `CANCELLED` or `DEADLINE` where the whole must end.
+   *
+   * @returns milliseconds that are left
+   */
+  check(): number {
     if (this.#signal.aborted) throw cancelled(this.#signal.reason);
-    if (performance.now() >= this.#ends) {
-      throw new TorchsightError("DEADLINE", "the job's deadline has passed");
-    }
+    const left = this.#ends - performance.now();
+    if (left > 0) return left;
+    throw new TorchsightError("DEADLINE", "the job's deadline has passed");
   }
 
   /** Waits for a part; its progress becomes the whole's. */

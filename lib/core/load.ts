@@ -164,8 +164,7 @@ function planFor(
     native().describeModel(JSON.stringify(config)),
   ) as ModuleDescription;
   const rules = dialect.rules(config, tensors);
-  const ignores = (name: string) => dialect.ignores?.(name, tensors) ?? false;
-  return resolvePlan(parameters, rules, tensors, file, ignores);
+  return resolvePlan(parameters, rules, tensors, file, dialect.ignores?.(tensors));
 }
 
 function indexOf(checkpoint: Checkpoint): TensorIndex {

@@ -48,8 +48,8 @@ export interface Dialect<Config> {
   /** Whether a checkpoint with these tensors is of this dialect. */
   detect(tensors: TensorIndex): boolean;
   rules(config: Config, tensors: TensorIndex): readonly Rule[];
-  /** Whether a tensor is none of the model's, such as another tower's, and may be left over. */
-  ignores?(name: string, tensors: TensorIndex): boolean;
+  /** Tells of a tensor whether it is none of the model's, such as another tower's. */
+  ignores?(tensors: TensorIndex): (name: string) => boolean;
   /** The config that the shapes tell, for files that come without a `config.json`. */
   inferConfig?(tensors: TensorIndex): unknown;
 }
@@ -162,13 +162,12 @@ class Report {
   }
 
   throwIfBad(where: string): void {
-    const spare = new Set(this.leftOver);
-    const missing = this.missing.map((name) => {
-      const near = nearest(name, spare);
+    const withNear = (name: string) => {
+      const near = nearest(name, this.leftOver);
       return near ? `${name} (there is ${near})` : name;
-    });
+    };
     const parts = [
-      summarise(missing, "missing"),
+      summarise(this.missing, "missing", withNear),
       summarise(this.leftOver, "left over"),
       summarise(this.wrongShapes, "of a wrong shape"),
     ].filter((part) => part !== "");
@@ -181,10 +180,14 @@ class Report {
   }
 }
 
-/** `3 missing: a, b, c`, on one line and with at most six of them spelled out. */
-function summarise(items: readonly string[], what: string): string {
+/** `3 missing: a, b, c`, on one line and with at most six of them spelled out by `show`. */
+function summarise(
+  items: readonly string[],
+  what: string,
+  show: (item: string) => string = (item) => item,
+): string {
   if (items.length === 0) return "";
-  const shown = items.slice(0, 6).join(", ");
+  const shown = items.slice(0, 6).map(show).join(", ");
   const more = items.length > 6 ? `, and ${items.length - 6} more` : "";
   return `${items.length} ${what}: ${shown}${more}`;
 }

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import { tensor } from "../../lib/core/create.js";
+import { writeTensors } from "../../lib/core/files.js";
 import { agrees, fixture, temporary, tensorsOf } from "../models/fixtures.js";
-import { torchsight } from "./run.js";
+import { interrupted, torchsight } from "./run.js";
 
 const PHOTO = fileURLToPath(new URL("../../assets/photos/chelsea.jpg", import.meta.url));
 const BASE = fixture("vit22b", "base");
@@ -152,6 +153,20 @@ for (const [name, code, line, words] of FAILURES) {
     t.notRegex(ran.stderr, /\n\s+at /);
   });
 }
+
+test.serial("an interrupt ends a running call with 130", async (t) => {
+  const folder = temporary(t);
+  const model = { model_type: "torchsight_diagnostics" };
+  writeFileSync(join(folder, "config.json"), JSON.stringify(model));
+  const inputs = join(folder, "in.safetensors");
+  await writeTensors(inputs, {});
+  const files = ["--inputs", inputs, "--outputs", join(folder, "out.safetensors")];
+  const waiting = ["call", folder, "wait", ...files, "--random", "--set", "seconds=60"];
+  const ran = await interrupted(8000, ...waiting);
+  t.is(ran.code, 130, ran.stderr);
+  t.is(ran.signal, null);
+  t.regex(ran.last, /^CANCELLED: /);
+});
 
 test("a failure is one document with --json", async (t) => {
   const ran = await torchsight("inspect", "nowhere", "--json");

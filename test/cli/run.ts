@@ -13,12 +13,35 @@ export interface Ran {
   last: string;
 }
 
+/** Processes at a time: ava starts all tests of a file at once. */
+const AT_ONCE = 2;
+let running = 0;
+const waiting: (() => void)[] = [];
+
 /** Runs `torchsight WORDS` as a process of its own. */
 export function torchsight(...words: string[]): Promise<Ran> {
+  return interrupted(undefined, ...words);
+}
+
+/** As {@link torchsight}, with an interrupt after so many milliseconds. */
+export async function interrupted(after: number | undefined, ...words: string[]): Promise<Ran> {
+  if (running === AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
+  else running += 1;
+  try {
+    return await run(after, words);
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running -= 1;
+  }
+}
+
+function run(after: number | undefined, words: string[]): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ["--import=tsx", MAIN, ...words], {
       stdio: ["ignore", "pipe", "pipe"],
     });
+    if (after !== undefined) setTimeout(() => child.kill("SIGINT"), after).unref();
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -101,7 +101,7 @@ test("sessions end with their module", async (t) => {
   await t.throwsAsync(async () => await call, { code: "DISPOSED" });
 });
 
-test("a worker that is killed or aborts is an error, and the next call has a new one", async (t) => {
+test("a worker that is killed or aborts is an error; the next call has a new one", async (t) => {
   await using model = await createModule({ ...DIAGNOSTICS, allow_abort: true }, { isolate: true });
   const [first] = model.pids;
   const waiting = model.call("wait", {}, { args: { seconds: 20 } });

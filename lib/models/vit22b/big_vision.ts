@@ -141,7 +141,10 @@ export const bigVision: Dialect<ViT22BConfig> = {
   },
 
   // Another tower, the optimizer's state, the temperature of a contrastive model.
-  ignores: (name, tensors) => !name.startsWith(spelling(tensors)?.prefix ?? ""),
+  ignores(tensors) {
+    const { prefix } = spelling(tensors)!;
+    return (name) => !name.startsWith(prefix);
+  },
 
   inferConfig: (tensors) => inferConfig(tensors),
 };
