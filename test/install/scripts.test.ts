@@ -42,6 +42,17 @@ test("no script runs when the package is installed", (t) => {
   t.is(gypfile, false);
 });
 
+test("the lock file names the packages of every platform, as `npm ci` demands", (t) => {
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  const entries = Object.values(packages) as { optionalDependencies?: Record<string, string> }[];
+  const optional = entries.flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
+  t.true(optional.length > 40);
+  const missing = optional.filter(
+    (name) => !Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)),
+  );
+  t.deepEqual(missing, []);
+});
+
 const CTEST = `test 1
 1: [doctest] test cases:  9 |  7 passed | 2 failed | 20 skipped
 1/3 Test #1: lane_test ........................***Failed    0.72 sec
