@@ -1,8 +1,8 @@
 #include "bindings/functions.h"
 
+#include "remote/load_module.h"
 #include "runtime/borrow.h"
 #include "runtime/load_plan.h"
-#include "runtime/loader.h"
 
 #ifndef _WIN32
 #include "remote/remote_module.h"

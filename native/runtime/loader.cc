@@ -1,8 +1,5 @@
 #include "runtime/loader.h"
 
-#ifndef _WIN32
-#include "remote/remote_module.h"
-#endif
 #include "runtime/error.h"
 #include "runtime/lane.h"
 #include "runtime/load_plan.h"
@@ -21,15 +18,6 @@ LoadRequest::LoadRequest(Json request) : json(std::move(request)), config(json.a
 
 bool LoadRequest::remote() const {
   return json.get("isolate", false) || json.get("tensorParallel", 1) > 1;
-}
-
-std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context) {
-  if (!request.remote()) return load_here(request, context);
-#ifdef _WIN32
-  throw Error(ErrorCode::kUnsupported, "isolated and sharded modules need a POSIX system");
-#else
-  return std::make_shared<RemoteModule>(std::move(request), context);
-#endif
 }
 
 std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context) {

@@ -19,9 +19,6 @@ struct LoadRequest {
   bool remote() const;
 };
 
-/// Loads the module wherever the request wants it.
-std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context);
-
 /// Makes the module in this process and fills it from the request's plan, or at random from its
 /// seed.
 std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context);

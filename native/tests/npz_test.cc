@@ -183,8 +183,8 @@ TEST_CASE("damage to packed data is noticed") {
   std::string bytes = read_file(kFolder / "deflated.npz");
   CHECK(opened("a.npz", bytes) == "accepted");
   // The first entry's data begins behind its header, name and extra field.
-  const size_t start = 30 + static_cast<unsigned char>(bytes[26]) +
-                       static_cast<unsigned char>(bytes[28]);
+  const size_t start =
+      30 + static_cast<unsigned char>(bytes[26]) + static_cast<unsigned char>(bytes[28]);
   size_t noticed = 0;
   for (size_t at = start; at < start + 200; at += 5) {
     std::string damaged = bytes;

@@ -1,5 +1,6 @@
 #ifndef _WIN32
 
+#include "remote/load_module.h"
 #include "remote/remote_module.h"
 
 #include <signal.h>
