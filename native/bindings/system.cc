@@ -4,6 +4,7 @@
 
 #include "remote/worker_process.h"
 #include "runtime/memory.h"
+#include "runtime/threads.h"
 
 namespace torchsight {
 namespace {

@@ -16,6 +16,13 @@ std::optional<Error> Job::verdict() const {
   return std::nullopt;
 }
 
+JobStats Job::stats() const {
+  using Seconds = std::chrono::duration<double>;
+  const auto now = Clock::now();
+  const auto began = began_.value_or(now);
+  return {Seconds(began - submitted_).count(), Seconds(now - began).count(), meter_->peak()};
+}
+
 bool Job::cancelled() const noexcept {
   return cancel_.load(std::memory_order_relaxed) ||
          (spec_.deadline && Clock::now() >= *spec_.deadline);

@@ -72,6 +72,8 @@ class Job final : public JobContext {
   friend class Lane;
   void release_device() noexcept override;
   void acquire_device() noexcept override;
+  /// Times up to now.
+  JobStats stats() const;
   /// Why the job must end now, if it must.
   std::optional<Error> verdict() const;
 
@@ -80,7 +82,7 @@ class Job final : public JobContext {
   std::atomic<bool> cancel_{false};
   std::shared_ptr<MemoryMeter> meter_ = std::make_shared<MemoryMeter>();
   Clock::time_point submitted_;
-  Clock::time_point began_;
+  std::optional<Clock::time_point> began_;
   // Guarded by the lane's mutex.
   std::condition_variable turn_;
   bool has_device_ = false;
@@ -172,9 +174,5 @@ class Lane {
   LaneCounters counters_;
   double mean_seconds_ = 0.05;
 };
-
-/// Threads that one operator may use, for every job and for the calling thread.
-void set_intraop_threads(int threads);
-int intraop_threads();
 
 }  // namespace torchsight

@@ -4,6 +4,7 @@
 #include "runtime/error.h"
 #include "runtime/load_plan.h"
 #include "runtime/loader.h"
+#include "runtime/threads.h"
 
 namespace torchsight {
 namespace {
