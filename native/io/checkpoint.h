@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "io/checkpoint_index.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 
@@ -14,24 +15,6 @@ namespace torchsight {
 
 constexpr const char* kSingleName = "model.safetensors";
 constexpr const char* kIndexName = "model.safetensors.index.json";
-/// The largest index that is read; those of the largest public models have 10 MB.
-constexpr uint64_t kMaxIndex = uint64_t{16} << 20;
-
-/// What an index file says.
-struct CheckpointIndex {
-  std::vector<std::pair<std::string, std::string>> weight_map;  // tensor, file
-  std::optional<int64_t> total_size;
-  Json metadata;
-};
-
-/// Parses and checks the text of an index. Every refusal is an `Error(kBadCheckpoint)` with a
-/// reason of its own; file names have to pass `check_shard_name`.
-CheckpointIndex parse_index(std::string_view text, std::string_view what);
-
-/// Shards are plain files of the index's own folder. Throws `Error(kBadCheckpoint)` for names that
-/// are empty, absolute, or have a separator, "..", a backslash, a colon or a control character.
-void check_shard_name(const std::string& name, std::string_view what);
-
 struct OpenPolicy {
   /// Refuses files with more than one name. Off by default: package managers and backups link the
   /// files that they share, and a shard is only ever read as checked safetensors data.

@@ -1,5 +1,5 @@
-// The text of an index, apart from the files that it names.
-#include "io/checkpoint.h"
+#include "io/checkpoint_index.h"
+
 #include "runtime/error.h"
 
 namespace torchsight {
