@@ -17,9 +17,9 @@ namespace torchsight {
 namespace {
 
 constexpr int64_t kMinRows = 32;          // below this, memory is the bound and layout is moot
-constexpr int64_t kMaxRows = 1024;        // enough for kernels to reach their full speed
+constexpr int64_t kMaxRows = 512;         // enough for kernels to reach their full speed
 constexpr int64_t kMinWeights = 1 << 18;  // smaller products are over before it matters
-constexpr int kRounds = 4;
+constexpr int kRounds = 3;
 constexpr double kMargin = 0.97;  // what another layout must reach to be worth repacking
 
 // One kernel's run over all shapes, on scratch data.
