@@ -16,6 +16,8 @@ namespace {
 // Values come in blocks, each from a generator of its own, so that any part of a tensor can be made
 // without the rest and by several threads.
 constexpr int64_t kBlock = 1 << 16;
+// Values made between two checkpoints.
+constexpr int64_t kPiece = kBlock * 64;
 
 // The variance of a normal distribution cut at two standard deviations is this one's square.
 constexpr double kTruncatedDeviation = 0.87962566103423978;
@@ -107,7 +109,7 @@ bool is_random(Init::Kind kind) {
          kind == Init::Kind::kLecunNormal;
 }
 
-void fill(const Parameter& parameter, uint64_t seed) {
+void fill(const Parameter& parameter, uint64_t seed, JobContext& context) {
   const at::Tensor& tensor = parameter.tensor;
   if (!is_random(parameter.init.kind)) {
     const double constant = parameter.init.kind == Init::Kind::kZeros  ? 0
@@ -122,7 +124,16 @@ void fill(const Parameter& parameter, uint64_t seed) {
     const Cut& cut = *parameter.cut;
     box = box.part(static_cast<size_t>(cut.dim), cut.begin, cut.length);
   }
-  values.read(values.tensors().front(), box, tensor);
+  const TensorInfo& info = values.tensors().front();
+  if (box.length.empty()) return values.read(info, box, tensor);
+  // In pieces, so that a cancel need not wait for the largest of tensors.
+  const int64_t rows = box.length[0];
+  const int64_t step = std::max<int64_t>(1, rows * kPiece / std::max<int64_t>(1, tensor.numel()));
+  for (int64_t begin = 0; begin < rows; begin += step) {
+    context.checkpoint();
+    const int64_t count = std::min(step, rows - begin);
+    values.read(info, box.part(0, begin, count), tensor.narrow(0, begin, count));
+  }
 }
 
 }  // namespace
@@ -135,9 +146,8 @@ void initialize(Module& module, uint64_t seed, JobContext& context) {
     progress.total += static_cast<double>(parameter.tensor.nbytes());
   }
   for (const Parameter& parameter : parameters) {
-    context.checkpoint();
     context.progress(progress);
-    fill(parameter, seed);
+    fill(parameter, seed, context);
     progress.done += static_cast<double>(parameter.tensor.nbytes());
   }
   context.progress(progress);
