@@ -16,7 +16,10 @@ try {
   if (!(seconds > 0)) throw new Stop(`expected seconds but received ${process.argv[2]}`);
   const clang = await findClang();
   log(`building the fuzz target with ${clang}`);
-  const compilers = [`-DCMAKE_C_COMPILER=${clang}`, `-DCMAKE_CXX_COMPILER=${clang.replace("clang", "clang++")}`];
+  const compilers = [
+    `-DCMAKE_C_COMPILER=${clang}`,
+    `-DCMAKE_CXX_COMPILER=${clang.replace("clang", "clang++")}`,
+  ];
   await run("cmake", ["-S", join(root, "native", "fuzz"), "-B", tree, ...compilers]);
   await run("cmake", ["--build", tree, "--parallel", String(availableParallelism())]);
   for (const folder of [corpus, seeds, findings]) mkdirSync(folder, { recursive: true });
@@ -54,7 +57,10 @@ function writeSeeds() {
   const fixtures = join(root, "test", "fixtures");
   const seed = (kind, name, ...parts) => {
     const bytes = parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part));
-    writeFileSync(join(seeds, `${kind}-${name}`), Buffer.concat([Buffer.from([reader[kind]]), ...bytes]));
+    writeFileSync(
+      join(seeds, `${kind}-${name}`),
+      Buffer.concat([Buffer.from([reader[kind]]), ...bytes]),
+    );
   };
   const written = join(fixtures, "safetensors", "written");
   for (const name of existsSync(written) ? readdirSync(written) : []) {

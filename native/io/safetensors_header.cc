@@ -3,7 +3,6 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <optional>
 
@@ -16,18 +15,6 @@ namespace {
 using simdjson::ondemand::json_type;
 using simdjson::ondemand::value;
 
-struct Dtype {
-  std::string_view token;
-  uint64_t bits;
-};
-
-constexpr std::array<Dtype, 22> kDtypes{{
-    {"BOOL", 8},        {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
-    {"I8", 8},          {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
-    {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},
-    {"I32", 32},        {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},
-    {"I64", 64},        {"U64", 64},
-}};
 constexpr size_t kMaxRank = 64;
 constexpr int kMaxDepth = 127;  // serde_json's recursion limit
 constexpr size_t kShownName = 100;
@@ -74,8 +61,6 @@ class HeaderParser {
   void read_shape(TensorInfo& info, value from) const;
   void read_offsets(TensorInfo& info, value from) const;
   void ignore(value from, int depth) const;
-  void check_layout(uint64_t data_bytes);
-  uint64_t bits_of(const TensorInfo& info) const;
 
   std::string_view what_;
   SafetensorsHeader header_;
@@ -171,13 +156,11 @@ void HeaderParser::read_tensor(std::string_view name, value from) {
       value text = member;
       const std::string_view token =
           take(text.get_string(), "UNKNOWN_DTYPE", "a dtype of the format");
-      const auto* known = std::find_if(kDtypes.begin(), kDtypes.end(),
-                                       [&](const Dtype& dtype) { return dtype.token == token; });
-      if (known == kDtypes.end()) {
+      info.dtype = safetensors_dtype(token);
+      if (info.dtype.empty()) {
         fail("UNKNOWN_DTYPE", "a dtype of the format",
              "\"" + std::string(token.substr(0, kShownName)) + "\" for " + tensor_text(name));
       }
-      info.dtype = known->token;
     } else if (key == "shape") {
       once(has_shape, "shape");
       read_shape(info, member);
@@ -195,51 +178,6 @@ void HeaderParser::read_tensor(std::string_view name, value from) {
          tensor_text(name) + " without all three");
   }
   header_.tensors.push_back(std::move(info));
-}
-
-uint64_t HeaderParser::bits_of(const TensorInfo& info) const {
-  const auto* dtype = std::find_if(kDtypes.begin(), kDtypes.end(),
-                                   [&](const Dtype& one) { return one.token == info.dtype; });
-  uint64_t product = 1;
-  const auto multiply = [&](uint64_t factor) {
-    if (factor != 0 && product > std::numeric_limits<uint64_t>::max() / factor) {
-      fail("OVERFLOW", "sizes whose product fits 64 bits", tensor_text(info.name));
-    }
-    product *= factor;
-  };
-  for (const int64_t size : info.shape) multiply(static_cast<uint64_t>(size));
-  multiply(dtype->bits);
-  return product;
-}
-
-// Each tensor begins where the last one ended, so holes, overlaps and aliases are all refused.
-void HeaderParser::check_layout(uint64_t data_bytes) {
-  auto& tensors = header_.tensors;
-  const auto earlier = [](const TensorInfo& a, const TensorInfo& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  };
-  if (!std::is_sorted(tensors.begin(), tensors.end(), earlier)) {
-    std::stable_sort(tensors.begin(), tensors.end(), earlier);
-  }
-  uint64_t end = 0;
-  for (const TensorInfo& info : tensors) {
-    if (info.begin != end || info.end < info.begin) {
-      fail("INVALID_OFFSET",
-           "data from byte " + std::to_string(end) + " for " + tensor_text(info.name),
-           "[" + std::to_string(info.begin) + ", " + std::to_string(info.end) + ")");
-    }
-    end = info.end;
-    const uint64_t bits = bits_of(info);
-    if (bits % 8 != 0) fail("MISALIGNED", "whole bytes of data", tensor_text(info.name));
-    if (bits / 8 != info.bytes()) {
-      fail("SIZE_MISMATCH", std::to_string(bits / 8) + " bytes for " + tensor_text(info.name),
-           std::to_string(info.bytes()));
-    }
-  }
-  if (end != data_bytes) {
-    fail(end > data_bytes ? "FILE_TOO_SHORT" : "TRAILING_DATA",
-         std::to_string(end) + " bytes of data", std::to_string(data_bytes));
-  }
 }
 
 SafetensorsHeader HeaderParser::parse(std::string text, uint64_t data_bytes) {
@@ -267,7 +205,7 @@ SafetensorsHeader HeaderParser::parse(std::string text, uint64_t data_bytes) {
     }
   }
   if (!document.at_end()) fail("INVALID_JSON", "the end of the header", "text behind the JSON");
-  check_layout(data_bytes);
+  arrange_safetensors(header_.tensors, data_bytes, what_);
   return std::move(header_);
 }
 
@@ -276,15 +214,6 @@ SafetensorsHeader HeaderParser::parse(std::string text, uint64_t data_bytes) {
 SafetensorsHeader parse_safetensors_header(std::string text, uint64_t data_bytes,
                                            std::string_view what) {
   return HeaderParser(what).parse(std::move(text), data_bytes);
-}
-
-const std::vector<std::string_view>& safetensors_dtypes() {
-  static const std::vector<std::string_view> tokens = [] {
-    std::vector<std::string_view> list;
-    for (const Dtype& dtype : kDtypes) list.push_back(dtype.token);
-    return list;
-  }();
-  return tokens;
 }
 
 }  // namespace torchsight

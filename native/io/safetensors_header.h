@@ -33,6 +33,14 @@ constexpr size_t kJsonPadding = 64;
 SafetensorsHeader parse_safetensors_header(std::string text, uint64_t data_bytes,
                                            std::string_view what);
 
+/// Sorts tensors by their data and checks them against each other and the size of the data: the
+/// part of the checks that comes after the JSON.
+void arrange_safetensors(std::vector<TensorInfo>& tensors, uint64_t data_bytes,
+                         std::string_view what);
+
+/// The format's token of that text, in static storage, or an empty text.
+std::string_view safetensors_dtype(std::string_view token) noexcept;
+
 /// The dtype tokens of the format, in the reference's order: data is written by it, last first.
 const std::vector<std::string_view>& safetensors_dtypes();
 

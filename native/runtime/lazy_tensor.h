@@ -35,6 +35,15 @@ std::shared_ptr<const LazyTensor> lazy_source(const TensorFile& file, const Tens
 /// does not fit the shapes.
 LazyList lazy_step(const LoadEntry::Step& step, const LazyList& list);
 
+/// The same for the steps `concat`, `stack` and `add`, on a list that is not empty.
+LazyList::value_type lazy_join(const LoadEntry::Step& step, const LazyList& list);
+
+/// What steps share: the error of one that does not fit, a shape as text, and a dimension that has
+/// to be one of the shape's.
+[[noreturn]] void lazy_misfit(const std::string& why);
+std::string lazy_text_of(const std::vector<int64_t>& shape);
+int64_t lazy_dim_of(int64_t dim, const std::vector<int64_t>& shape);
+
 /// The part of a tensor of shape `from` that holds the elements of `box` of the same tensor in
 /// shape `to`, and whether it holds no others. Where it does, the part has to be cut afterwards.
 std::pair<Box, bool> reshaped_part(const std::vector<int64_t>& from, const std::vector<int64_t>& to,

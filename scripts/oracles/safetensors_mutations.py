@@ -27,8 +27,8 @@ NUMBERS = ["0", "1", "2", "3", "4", "8", "16", "-1", "-0", "1.0", "4e0", "01", "
 DTYPES = ["BOOL", "F4", "F6_E2M3", "F6_E3M2", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0",
           "F8_E4M3FNUZ", "F8_E5M2FNUZ", "I16", "U16", "F16", "BF16", "I32", "U32", "F32", "C64",
           "F64", "I64", "U64", "F128", "f32", "", "F32 ", "C128"]
-STRINGS = ["dtype", "shape", "data_offsets", "__metadata__", "a", "b", "", "\\u0061", "\\ud83d\\ude00",
-           "\\ud83d", "\\x", "weight.0", "\\n", "\\u0000", "\u00e9", "\x7f"]
+STRINGS = ["dtype", "shape", "data_offsets", "__metadata__", "a", "b", "", "\\u0061",
+           "\\ud83d\\ude00", "\\ud83d", "\\x", "weight.0", "\\n", "\\u0000", "\u00e9", "\x7f"]
 ALPHABET = b'{}[]:,"\\0123456789eE+-. \t\n\r\x00\xff\xc3\xa9aFtfn/\''
 MEMBERS = ['"x":1', '"x":[1,{"y":null}]', '"x":1e999', '"x":"\\ud800"', '"x":{"y":1,"y":2}',
            '"x":' + "[" * 125 + "]" * 125, '"x":' + "[" * 126 + "]" * 126, '"dtype":"F32"',
@@ -145,13 +145,14 @@ def mutate(mutant, rng):
             dtype, shape = rng.choice(DTYPES), rng.choice(["0", "0,3", "3,0", "0,4294967296"])
             size = len(mutant.data) - end
             offset = rng.choice([0, size, size, size, 1])
-            new = f'"{name}":{{"dtype":"{dtype}","shape":[{shape}],"data_offsets":[{offset},{offset}]}}'
+            new = (f'"{name}":{{"dtype":"{dtype}","shape":[{shape}],'
+                   f'"data_offsets":[{offset},{offset}]}}')
             comma = "," if text[brace + 1:brace + 2] == b'"' else ""
             mutant.edit_header(start + brace + 1, start + brace + 1, (new + comma).encode(), rng)
         else:  # the order of a shape, or a dtype of the same width
             same = [(b"F32", b"I32"), (b"F32", b"U32"), (b"F16", b"BF16"), (b"I64", b"C64"),
-                    (b"U8", b"BOOL"), (b"[2,3]", b"[3,2]"), (b"[2,3]", b"[6]"), (b"[2,3]", b"[1,6,1]"),
-                    (b"[2,2]", b"[4]"), (b"[4]", b"[2,1,2]"), (b"a", b"\\u0061")]
+                    (b"U8", b"BOOL"), (b"[2,3]", b"[3,2]"), (b"[2,3]", b"[6]"),
+                    (b"[2,3]", b"[1,6,1]"), (b"[2,2]", b"[4]"), (b"[4]", b"[2,1,2]"), (b"a", b"\\u0061")]
             old, new = rng.choice(same)
             where = text.find(old)
             if where >= 0:
