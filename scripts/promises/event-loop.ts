@@ -27,7 +27,7 @@ export const eventLoop: RuntimePromise = {
     await using vit = await ViT22B.random("B", { seed: 1 });
     const { image_size: side } = vit.config;
     const [height, width] = typeof side === "number" ? [side, side] : side;
-    using pixels = randn([4, 3, height!, width!]);
+    using pixels = randn([2, 3, height!, width!]);
     (await vit.encode(pixels))[Symbol.dispose]();
     const idle = await delayDuring(() => sleep(1000));
     let batches = 0;

@@ -1,4 +1,4 @@
-/** Figure by figure: 7 ways of ending in 6 states, and what a parent that is killed leaves. */
+/** 7 ways of ending in 6 states, and what a program that is killed leaves behind. */
 
 import { Program } from "./processes.js";
 import type { Counts, Outcome, RuntimePromise } from "./promise.js";

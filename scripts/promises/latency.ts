@@ -96,7 +96,7 @@ export const cancelModel: RuntimePromise = {
     await using vit = await ViT22B.random("B", { seed: 1 });
     const { image_size: side } = vit.config;
     const [height, width] = typeof side === "number" ? [side, side] : side;
-    using pixels = zeros([4, 3, height!, width!]);
+    using pixels = zeros([1, 3, height!, width!]);
     (await vit.encode(pixels))[Symbol.dispose]();
     const layer = await layerTime(vit, pixels);
     const times = await repeat(soak ? 51 : 5, async () => {
