@@ -88,15 +88,15 @@ async function layerTime(vit: ViT22B, pixels: ReturnType<typeof zeros>): Promise
 export const cancelModel: RuntimePromise = {
   name: "cancel-model",
   statement:
-    "A ViT of 86 million parameters that is cancelled half-way ends within one of its layers (the " +
-    "slowest of an undisturbed run) and 50 ms, in the median of the tries",
+    "A ViT of 86 million parameters that is cancelled half-way ends within one of its layers " +
+    "(the slowest of an undisturbed run) and 50 ms, in the median of the tries",
   limit: "<= one layer + 50 ms",
   minutes: { short: 2, soak: 10 },
   async run({ soak }) {
     await using vit = await ViT22B.random("B", { seed: 1 });
     const { image_size: side } = vit.config;
     const [height, width] = typeof side === "number" ? [side, side] : side;
-    using pixels = zeros([4, 3, height!, width!]);
+    using pixels = zeros([1, 3, height!, width!]);
     (await vit.encode(pixels))[Symbol.dispose]();
     const layer = await layerTime(vit, pixels);
     const times = await repeat(soak ? 51 : 5, async () => {
@@ -144,8 +144,8 @@ async function expire(module: Diagnostics, times: number): Promise<Outcome> {
 export const fairTurns: RuntimePromise = {
   name: "fair-turns",
   statement:
-    "A job of 5 ms is done soon while a job of a minute, with layers of 20 ms, has the device; the " +
-    "median of the tries",
+    "A job of 5 ms is done soon while a job of a minute, with layers of 20 ms, has the device; " +
+    "the median of the tries",
   limit: `< ${TURN_LIMIT} ms`,
   minutes: { short: 1, soak: 5 },
   async run({ soak }) {

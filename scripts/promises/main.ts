@@ -54,17 +54,15 @@ function choose(names: readonly string[]): readonly RuntimePromise[] {
 
 const WORDS = { true: "holds", false: "BROKEN", skipped: "skipped" } as const;
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { soak: { type: "boolean" }, json: { type: "boolean" }, list: { type: "boolean" } },
-  });
-  const chosen = choose(positionals);
-  if (values.list) {
-    for (const { name, statement, limit } of chosen) say(`${name}: ${statement}. ${limit}`);
-    return;
-  }
-  const soak = values.soak === true;
+interface Options {
+  soak: boolean;
+  json: boolean;
+}
+
+async function measureAll(
+  chosen: readonly RuntimePromise[],
+  { soak, json }: Options,
+): Promise<void> {
   const counts = { true: 0, false: 0, skipped: 0 };
   for (const promise of chosen) {
     const { name, statement, limit } = promise;
@@ -72,7 +70,7 @@ async function main(): Promise<void> {
     const { holds, figure } = await measure(promise, soak);
     const seconds = (performance.now() - began) / 1000;
     counts[`${holds}`] += 1;
-    if (values.json) say(JSON.stringify({ name, holds, figure, limit, statement, seconds }));
+    if (json) say(JSON.stringify({ name, holds, figure, limit, statement, seconds }));
     else {
       const columns = [name.padEnd(15), WORDS[`${holds}`].padEnd(8), figure, `[${limit}]`];
       say(`${columns.join(" ")} ${seconds.toFixed(0)} s`);
@@ -83,9 +81,26 @@ async function main(): Promise<void> {
   process.exitCode = counts.false > 0 ? 1 : 0;
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`USAGE: ${(error as Error).message}\n`);
-  process.exitCode = 2;
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        soak: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        list: { type: "boolean", default: false },
+      },
+    });
+    return { values, chosen: choose(positionals) };
+  } catch (error) {
+    process.stderr.write(`USAGE: ${(error as Error).message}\n`);
+    process.exit(2);
+  }
+}
+
+const { values, chosen } = readArguments();
+if (values.list) {
+  for (const { name, statement, limit } of chosen) say(`${name}: ${statement}. Limit: ${limit}.`);
+} else {
+  await measureAll(chosen, values);
 }

@@ -21,9 +21,9 @@ export class Program {
   #stderr = "";
   #heard: (() => void) | undefined;
 
-  constructor(name: string, args: readonly string[], nodeOptions: readonly string[] = []) {
+  constructor(name: string, args: readonly string[]) {
     const file = fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url));
-    this.#child = spawn(process.execPath, [...nodeOptions, file, ...args], {
+    this.#child = spawn(process.execPath, [file, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
@@ -62,16 +62,6 @@ export class Program {
       await new Promise<void>((resolve) => {
         this.#heard = resolve;
       });
-    }
-  }
-
-  /** How it ended; it is killed after `seconds`. */
-  async endsWithin(seconds: number): Promise<Ending> {
-    const timer = setTimeout(() => this.signal("SIGKILL"), seconds * 1000);
-    try {
-      return await this.ended;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

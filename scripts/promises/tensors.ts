@@ -38,7 +38,7 @@ export const tensors: RuntimePromise = {
   async run({ soak }) {
     for (let round = 0; round < 2; round += 1) {
       make();
-      await collect();
+      await counters();
     }
     const before = await counters();
     const memory = new Memory();

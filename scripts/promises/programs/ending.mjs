@@ -1,6 +1,6 @@
 // Brings itself into a state and ends in one of several ways: `node ending.mjs WAY STATE`.
-// Once it is there it writes `ready STATE-OF-ITS-JOB`. With a way that begins with `worker-`, all of
-// this happens in a worker thread, and the main thread ends well only if it can still compute.
+// Once it is there it writes `ready STATE-OF-ITS-JOB`. With a way that begins with `worker-`, all
+// of this happens in a worker thread, and the main thread ends well only if it can still compute.
 import { writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
