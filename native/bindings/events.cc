@@ -77,7 +77,12 @@ void EventQueue::drain(Environment& environment) {
   }
   for (auto& event : events) {
     Napi::HandleScope scope(environment.env());
-    event(environment);
+    try {
+      event(environment);
+    } catch (const Napi::Error&) {
+      // Listeners contain what users throw, so this is an environment that is ending: the events
+      // behind this one still have to be let go of.
+    }
     event = nullptr;
   }
 }

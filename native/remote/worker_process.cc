@@ -28,7 +28,8 @@ WorkerPaths worker_paths;
 // This process's environment with libtorch's folder first in the loader's search path.
 std::vector<std::string> child_environment(const std::string& libtorch) {
   std::vector<std::string> variables;
-  std::string path = std::string(kLibraryPath) + "=" + libtorch;
+  std::string path(kLibraryPath);
+  path.append("=").append(libtorch);
   const size_t name = std::strlen(kLibraryPath) + 1;
   for (char** entry = environ; *entry; ++entry) {
     if (std::strncmp(*entry, path.c_str(), name) == 0) {
@@ -41,8 +42,14 @@ std::vector<std::string> child_environment(const std::string& libtorch) {
   return variables;
 }
 
+#ifdef SOCK_CLOEXEC
+constexpr int kSocketType = SOCK_STREAM | SOCK_CLOEXEC;
+#else
+constexpr int kSocketType = SOCK_STREAM;  // macOS: another thread may spawn in between
+#endif
+
 void make_socket_pair(int sockets[2]) {
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0) {
+  if (socketpair(AF_UNIX, kSocketType, 0, sockets) != 0) {
     throw Error(ErrorCode::kWorkerFailed, std::string("no socket pair: ") + std::strerror(errno));
   }
   for (int i = 0; i < 2; ++i) {

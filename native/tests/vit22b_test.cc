@@ -98,8 +98,9 @@ TEST_CASE("the full size is counted on the meta device") {
 }
 
 TEST_CASE("fused and unfused models agree, also where weights change their layout") {
-  const Json config = small_config(
-      R"({"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "image_size": 24})");
+  const Json config =
+      small_config(R"({"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2,)"
+                   R"( "image_size": 24})");
   ModuleOptions apart;
   apart.extra = Json::Object{{"fuse", false}};
   const auto fused = random_model(config), unfused = random_model(config, apart);

@@ -58,8 +58,8 @@ export const manyJobs: RuntimePromise = {
   name: "many-jobs",
   statement:
     "10,000 jobs, half of them cancelled at random points of their lives: the native side " +
-    "settles each exactly once, nothing stays queued or running, and memory comes back. Memory is " +
-    "measured over the waves of 500 after the first two",
+    "settles each exactly once, nothing stays queued or running, and memory comes back. " +
+    "Memory is measured over the waves of 500 after the first two",
   limit: "each settles once, 0 queued, 0 running, RSS growth < 20 MB",
   minutes: { short: 3, soak: 30 },
   async run({ soak }) {
