@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <future>
@@ -160,22 +161,32 @@ void TensorFile::read(const TensorInfo& info, const Box& box, const at::Tensor& 
 void TensorFile::read_staged(const Layout& layout, const Box& box,
                              const at::Tensor& destination) const {
   const uint64_t bytes = static_cast<uint64_t>(box.elements()) * layout.element;
-  const size_t dim = box.divided();
-  if (bytes > kStaging && !box.length.empty() && box.length[dim] > 1) {
+  // One plain buffer for all chunks: aligned ones of this size, freed and taken again, would leave
+  // holes in glibc's heap that nothing fits into.
+  const std::unique_ptr<char[]> staging(new char[std::min(bytes, kStaging)]);
+  read_chunks(layout, box, destination, staging.get());
+}
+
+void TensorFile::read_chunks(const Layout& layout, const Box& box, const at::Tensor& destination,
+                             char* staging) const {
+  const uint64_t bytes = static_cast<uint64_t>(box.elements()) * layout.element;
+  if (bytes > kStaging) {
+    const size_t dim = box.divided();
     const int64_t size = box.length[dim];
     const uint64_t each = bytes / static_cast<uint64_t>(size);
     const auto step = std::max<int64_t>(1, static_cast<int64_t>(kStaging / each));
     for (int64_t at = 0; at < size; at += step) {
       const int64_t count = std::min(step, size - at);
-      read_staged(layout, box.part(dim, at, count),
-                  destination.narrow(static_cast<int64_t>(dim), at, count));
+      read_chunks(layout, box.part(dim, at, count),
+                  destination.narrow(static_cast<int64_t>(dim), at, count), staging);
     }
     return;
   }
-  const bool boolean = layout.type == at::kBool;
-  const at::Tensor staged = at::empty(box.length, boolean ? at::kByte : layout.type);
-  read_packed(layout, box, static_cast<char*>(staged.mutable_data_ptr()));
-  destination.copy_(boolean ? staged.ne(0) : staged);
+  read_packed(layout, box, staging);
+  if (layout.type == at::kBool) {
+    std::transform(staging, staging + bytes, staging, [](char byte) { return byte != 0; });
+  }
+  destination.copy_(at::from_blob(staging, box.length, layout.type));
 }
 
 // Two threads keep a fast disk, or the copy out of the page cache and its page faults, busier.

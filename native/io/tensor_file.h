@@ -65,6 +65,8 @@ class TensorFile {
     uint64_t element;  // bytes
   };
   void read_staged(const Layout& layout, const Box& box, const at::Tensor& destination) const;
+  void read_chunks(const Layout& layout, const Box& box, const at::Tensor& destination,
+                   char* staging) const;
   void read_packed(const Layout& layout, const Box& box, char* to) const;
   void read_halves(const Layout& layout, const Box& box, char* to) const;
 

@@ -350,7 +350,7 @@ TEST_CASE("a large load stays within the memory of its weights") {
   }
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     for (const char* steps : {"[]", R"([{"kind":"transpose","dim":0,"begin":1}])"}) {
-      CAPTURE(steps);
+      CAPTURE(std::string(steps));
       reset_peak();
       const int64_t before = peak_kib();
       const bool turned = steps[1] != ']';
@@ -365,6 +365,7 @@ TEST_CASE("a large load stays within the memory of its weights") {
       execute(plan_of(path, {"a"}, steps), module, context);
       const int64_t used = peak_kib() - before;
       const auto weights = static_cast<int64_t>(module[0].nbytes() >> 10);
+      CAPTURE(std::string(dtype_name(dtype)));
       if (!kSanitized) CHECK(used < weights * 1.15);
       CHECK(module[0].eq(1).all().item<bool>());
     }
