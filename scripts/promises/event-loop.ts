@@ -20,7 +20,8 @@ export const eventLoop: RuntimePromise = {
   name: "event-loop",
   statement:
     "While a ViT of 86 million parameters encodes pictures on all processors, the 99th " +
-    `percentile of the event loop's delay stays low, in the best of up to three runs of ${SECONDS} s`,
+    "percentile of the event loop's delay stays low, in the best of up to three runs of " +
+    `${SECONDS} s`,
   limit: `p99 < ${LIMIT} ms`,
   minutes: { short: 3, soak: 15 },
   async run({ soak }) {
