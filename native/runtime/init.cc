@@ -130,7 +130,7 @@ void fill(const Parameter& parameter, uint64_t seed, JobContext& context) {
   const int64_t rows = box.length[0];
   const int64_t step = std::max<int64_t>(1, rows * kPiece / std::max<int64_t>(1, tensor.numel()));
   for (int64_t begin = 0; begin < rows; begin += step) {
-    context.checkpoint();
+    if (begin > 0) context.checkpoint();
     const int64_t count = std::min(step, rows - begin);
     values.read(info, box.part(0, begin, count), tensor.narrow(0, begin, count));
   }
@@ -146,6 +146,7 @@ void initialize(Module& module, uint64_t seed, JobContext& context) {
     progress.total += static_cast<double>(parameter.tensor.nbytes());
   }
   for (const Parameter& parameter : parameters) {
+    context.checkpoint();
     context.progress(progress);
     fill(parameter, seed, context);
     progress.done += static_cast<double>(parameter.tensor.nbytes());
