@@ -146,6 +146,7 @@ void initialize(Module& module, uint64_t seed, JobContext& context) {
     progress.total += static_cast<double>(parameter.tensor.nbytes());
   }
   for (const Parameter& parameter : parameters) {
+    context.checkpoint();  // constants are filled without one
     context.progress(progress);
     fill(parameter, seed, context);
     progress.done += static_cast<double>(parameter.tensor.nbytes());
