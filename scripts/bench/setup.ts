@@ -12,11 +12,11 @@ const ONNXRUNTIME = "onnxruntime-node@1.30.0";
 
 /** The Python of the peers; `TORCHSIGHT_PEERS_PYTHON` names one that has what they need. */
 export function peersPython(): string {
+  mkdirSync(peersFolder, { recursive: true });
   const given = process.env.TORCHSIGHT_PEERS_PYTHON;
   if (given) return given;
   const python = join(peersFolder, "venv", "bin", "python");
   if (!existsSync(python)) {
-    mkdirSync(peersFolder, { recursive: true });
     run("python3", ["-m", "venv", join(peersFolder, "venv")]);
     run(python, ["-m", "pip", "install", "--quiet", "-r", scriptOf("requirements.txt")]);
   }
