@@ -4,12 +4,10 @@
  */
 import { benchmarks } from "../../dist/bench/index.js";
 import { describeMachine, describeRow } from "../../dist/bench/report.js";
-import { addPeer, encodePeers } from "./peers.js";
+import { peers } from "./peers.js";
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
-const all = process.argv.includes("--no-peers")
-  ? benchmarks
-  : [...benchmarks, addPeer, encodePeers];
+const all = process.argv.includes("--no-peers") ? benchmarks : [...benchmarks, ...peers];
 
 console.log(JSON.stringify(describeMachine()));
 for (const benchmark of all) {

@@ -20,7 +20,7 @@ const compared = (name: string, peer: string, ours: Estimate, ratio: Estimate): 
 });
 
 /** `add` from TypeScript beside `torch.add` from Python. */
-export const addPeer: Benchmark = {
+const addPeer: Benchmark = {
   name: "add-peer",
   async *run() {
     await using python = await Peer.start(peersPython(), [scriptOf("add.py")], peersFolder);
@@ -39,9 +39,22 @@ async function difference(ours: string, theirs: string, name: string): Promise<n
   return Number(gap.item());
 }
 
-/** The ViT-L-sized encoder beside both peers; they must first agree on the results. */
-export const encodePeers: Benchmark = {
-  name: "encode-peers",
+/** What a peer is started with: the checkpoint's folder and the file of its inputs. */
+type Start = (folder: string, inputs: string) => Promise<Peer>;
+
+const eager: Start = (folder, inputs) =>
+  Peer.start(peersPython(), [scriptOf("eager.py"), folder, inputs], peersFolder);
+
+const onnxruntime: Start = (folder, inputs) => {
+  const onnx = join(folder, "model.onnx");
+  run(peersPython(), [scriptOf("export_onnx.py"), folder, inputs, onnx]);
+  const args = [scriptOf("onnxruntime.mjs"), onnx, inputs, "2"];
+  return Peer.start(process.execPath, args, onnxruntimeFolder());
+};
+
+/** The ViT-L-sized encoder beside a peer, whose results are compared too. */
+const encodePeer = (name: string, peerName: string, start: Start): Benchmark => ({
+  name,
   async *run() {
     const folder = mkdtempSync(join(tmpdir(), "torchsight-peers-"));
     try {
@@ -55,30 +68,22 @@ export const encodePeers: Benchmark = {
         using ours = await model.call("encode", { pixel_values: pixels });
         if (ours.pooler_output) await writeTensors(results, { pooler_output: ours.pooler_output });
       }
-      const python = peersPython();
-      const onnx = join(folder, "model.onnx");
-      run(python, [scriptOf("export_onnx.py"), folder, inputs, onnx]);
-      const started = {
-        "PyTorch eager": () =>
-          Peer.start(python, [scriptOf("eager.py"), folder, inputs], peersFolder),
-        "onnxruntime-node": () =>
-          Peer.start(
-            process.execPath,
-            [scriptOf("onnxruntime.mjs"), onnx, inputs, "2"],
-            onnxruntimeFolder(),
-          ),
-      };
-      for (const [name, start] of Object.entries(started)) {
-        await using peer = await start();
-        const theirs = join(folder, "theirs.safetensors");
-        await peer.ask(`save ${theirs}`);
-        const gap = await difference(results, theirs, "pooler_output");
-        const { ours, ratio } = await pairs(encodeOnce(model), peer.run, PAIRS);
-        const row = compared(`ViT-L encode, batch ${BATCH}`, name, ours, ratio);
-        yield { ...row, note: `largest difference ${gap.toExponential(1)}` };
-      }
+      await using peer = await start(folder, inputs);
+      const theirs = join(folder, "theirs.safetensors");
+      await peer.ask(`save ${theirs}`);
+      const gap = await difference(results, theirs, "pooler_output");
+      const { ours, ratio } = await pairs(encodeOnce(model), peer.run, PAIRS);
+      const row = compared(`ViT-L encode, batch ${BATCH}`, peerName, ours, ratio);
+      yield { ...row, note: `largest difference ${gap.toExponential(1)}` };
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   },
-};
+});
+
+/** All comparisons with other programs. */
+export const peers: readonly Benchmark[] = [
+  addPeer,
+  encodePeer("encode-eager", "PyTorch eager", eager),
+  encodePeer("encode-onnxruntime", "onnxruntime-node", onnxruntime),
+];
