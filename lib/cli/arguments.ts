@@ -64,8 +64,14 @@ class Reader {
       this.result.lists[this.open]?.push(word);
       return;
     }
-    const name = this.positionals.shift();
+    const name = this.positionals[0];
     if (name === undefined) throw usage(`unexpected argument ${JSON.stringify(word)}`);
+    const list = this.result.lists[name];
+    if (list) {
+      list.push(word);
+      return;
+    }
+    this.positionals.shift();
     this.result.args[name] = word;
   }
 

@@ -8,9 +8,11 @@ import { defineCommand } from "./command.js";
 export default defineCommand({
   name: "bench",
   description: `Measures this machine: ${benchmarks.map(({ name }) => name).join(", ")}`,
-  args: {},
-  rest: true,
-  async run({ args, rest: names, output, signal }) {
+  args: {
+    names: { type: "positional", required: false, description: "Which ones; all by default" },
+  },
+  many: ["names"],
+  async run({ args, lists: { names = [] }, output, signal }) {
     const threads = wholeNumber("threads", args.threads, { least: 1 });
     if (threads !== undefined) native().setThreads(threads);
     const unknown = names.find((name) => benchmarks.every((entry) => entry.name !== name));

@@ -58,7 +58,7 @@ export interface Command<T extends ArgsDef = ArgsDef> {
   name: string;
   description: string;
   args: T;
-  /** Names of `string` options that take several values: `--image a b --image c`. */
+  /** Names of `string` options, or of a last positional, with several values: `--image a b`. */
   many?: readonly (keyof T & string)[];
   /** Whether everything after the positional arguments belongs to another program. */
   rest?: boolean;
