@@ -8,21 +8,17 @@
 namespace torchsight {
 namespace {
 
-std::string text(const Napi::Value& value) {
-  return value.As<Napi::String>().Utf8Value();
-}
-
 napi_value inspect(Environment&, const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), Checkpoint::open(text(info[0])).inspect().dump());
+  return Napi::String::New(info.Env(), Checkpoint::open(to_text(info[0])).inspect().dump());
 }
 
 napi_value submit_read(Environment& environment, const Napi::CallbackInfo& info) {
   std::vector<std::string> names;
   const auto wanted = info[1].As<Napi::Array>();
-  for (uint32_t i = 0; i < wanted.Length(); ++i) names.push_back(text(wanted.Get(i)));
+  for (uint32_t i = 0; i < wanted.Length(); ++i) names.push_back(to_text(wanted.Get(i)));
   auto tensors = std::make_shared<NamedTensors>();
   JobSpec spec = environment.job_spec(info[2]);
-  spec.work = [path = text(info[0]), names, tensors](JobContext& context) {
+  spec.work = [path = to_text(info[0]), names, tensors](JobContext& context) {
     const auto file = open_tensor_file(path);
     for (const TensorInfo& entry : file->tensors()) {
       context.checkpoint();
@@ -45,14 +41,14 @@ napi_value submit_read(Environment& environment, const Napi::CallbackInfo& info)
 napi_value submit_write(Environment& environment, const Napi::CallbackInfo& info) {
   NamedTensors tensors = named_tensors_from_js(environment, info[1]);
   Metadata metadata;
-  const Json given = Json::parse(text(info[2]), "metadata");
+  const Json given = Json::parse(to_text(info[2]), "metadata");
   for (const auto& [key, value] : given.as_object("metadata")) {
     metadata.emplace_back(key, value.as_string(key));
   }
   auto borrow = std::make_shared<Borrow>(tensors_of(tensors), std::vector<at::Tensor>{});
   JobSpec spec = environment.job_spec(info[3]);
   spec.input_bytes = bytes_of(tensors);
-  spec.work = [path = text(info[0]), tensors, metadata, borrow](JobContext&) {
+  spec.work = [path = to_text(info[0]), tensors, metadata, borrow](JobContext&) {
     write_safetensors(path, tensors, metadata);
   };
   return Napi::Number::New(info.Env(), environment.submit(std::move(spec), nullptr));

@@ -11,16 +11,8 @@
 namespace torchsight {
 namespace {
 
-std::string text(const Napi::Value& value) {
-  return value.As<Napi::String>().Utf8Value();
-}
-
-double handle(const Napi::Value& value) {
-  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
-}
-
 Json options_of(const Napi::Value& value) {
-  return Json::parse(text(value), "options");
+  return Json::parse(to_text(value), "options");
 }
 
 #ifndef _WIN32
@@ -56,7 +48,7 @@ napi_value submit_running(Environment& environment, JobSpec spec,
 }
 
 napi_value submit_load(Environment& environment, const Napi::CallbackInfo& info) {
-  auto request = std::make_shared<LoadRequest>(Json::parse(text(info[0]), "request"));
+  auto request = std::make_shared<LoadRequest>(Json::parse(to_text(info[0]), "request"));
   JobSpec spec = environment.job_spec(info[1]);
   auto loaded = std::make_shared<std::shared_ptr<Module>>();
   auto description = std::make_shared<std::string>();
@@ -75,14 +67,14 @@ napi_value submit_load(Environment& environment, const Napi::CallbackInfo& info)
 }
 
 napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info) {
-  const std::shared_ptr<Module> module = environment.modules.at(handle(info[0]));
+  const std::shared_ptr<Module> module = environment.modules.at(to_handle(info[0]));
   JobSpec spec = environment.job_spec(info[5]);
   auto running = prepare(environment, info[2], info[3], spec);
   std::vector<std::string> taps;
   const auto names = info[4].As<Napi::Array>();
-  for (uint32_t i = 0; i < names.Length(); ++i) taps.push_back(text(names.Get(i)));
+  for (uint32_t i = 0; i < names.Length(); ++i) taps.push_back(to_text(names.Get(i)));
   running->call.taps = Taps(std::move(taps));
-  spec.work = [module, method = text(info[1]), running](JobContext& context) {
+  spec.work = [module, method = to_text(info[1]), running](JobContext& context) {
     running->outputs = module->call(method, running->call, context);
     running->borrow = {};
   };
@@ -90,10 +82,10 @@ napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info)
 }
 
 napi_value submit_save(Environment& environment, const Napi::CallbackInfo& info) {
-  const std::shared_ptr<Module> module = environment.modules.at(handle(info[0]));
+  const std::shared_ptr<Module> module = environment.modules.at(to_handle(info[0]));
   JobSpec spec = environment.job_spec(info[3]);
   const int64_t shard_bytes = info[2].As<Napi::Number>().Int64Value();
-  spec.work = [module, folder = text(info[1]), shard_bytes](JobContext& context) {
+  spec.work = [module, folder = to_text(info[1]), shard_bytes](JobContext& context) {
 #ifndef _WIN32
     if (RemoteModule* away = remote(module)) return away->save(folder, shard_bytes, context);
 #endif
@@ -103,14 +95,14 @@ napi_value submit_save(Environment& environment, const Napi::CallbackInfo& info)
 }
 
 napi_value close_module(Environment& environment, const Napi::CallbackInfo& info) {
-  environment.modules.remove(handle(info[0]));
+  environment.modules.remove(to_handle(info[0]));
   return info.Env().Undefined();
 }
 
 napi_value pids(Environment& environment, const Napi::CallbackInfo& info) {
   Napi::Array result = Napi::Array::New(info.Env());
 #ifndef _WIN32
-  if (RemoteModule* module = remote(environment.modules.at(handle(info[0])))) {
+  if (RemoteModule* module = remote(environment.modules.at(to_handle(info[0])))) {
     for (int64_t pid : module->pids()) result.Set(result.Length(), static_cast<double>(pid));
   }
 #endif
@@ -118,22 +110,22 @@ napi_value pids(Environment& environment, const Napi::CallbackInfo& info) {
 }
 
 napi_value open_session(Environment& environment, const Napi::CallbackInfo& info) {
-  const std::shared_ptr<Module> module = environment.modules.at(handle(info[0]));
+  const std::shared_ptr<Module> module = environment.modules.at(to_handle(info[0]));
   auto session = std::make_shared<SharedSession>(
-      module, module->open_session(text(info[1]), options_of(info[2])));
+      module, module->open_session(to_text(info[1]), options_of(info[2])));
   return Napi::Number::New(info.Env(), environment.sessions.add(std::move(session)));
 }
 
 napi_value describe_session(Environment& environment, const Napi::CallbackInfo& info) {
-  const auto& session = environment.sessions.at(handle(info[0]));
+  const auto& session = environment.sessions.at(to_handle(info[0]));
   return Napi::String::New(info.Env(), session->describe().dump());
 }
 
 napi_value submit_session_call(Environment& environment, const Napi::CallbackInfo& info) {
-  const std::shared_ptr<SharedSession> session = environment.sessions.at(handle(info[0]));
+  const std::shared_ptr<SharedSession> session = environment.sessions.at(to_handle(info[0]));
   JobSpec spec = environment.job_spec(info[4]);
   auto running = prepare(environment, info[2], info[3], spec);
-  spec.work = [session, method = text(info[1]), running](JobContext& context) {
+  spec.work = [session, method = to_text(info[1]), running](JobContext& context) {
     running->outputs = session->call(method, running->call, context);
     running->borrow = {};
   };
@@ -141,17 +133,17 @@ napi_value submit_session_call(Environment& environment, const Napi::CallbackInf
 }
 
 napi_value snapshot(Environment& environment, const Napi::CallbackInfo& info) {
-  NamedTensors state = environment.sessions.at(handle(info[0]))->snapshot();
+  NamedTensors state = environment.sessions.at(to_handle(info[0]))->snapshot();
   return named_tensors_to_js(environment, state);
 }
 
 napi_value restore(Environment& environment, const Napi::CallbackInfo& info) {
-  environment.sessions.at(handle(info[0]))->restore(named_tensors_from_js(environment, info[1]));
+  environment.sessions.at(to_handle(info[0]))->restore(named_tensors_from_js(environment, info[1]));
   return info.Env().Undefined();
 }
 
 napi_value close_session(Environment& environment, const Napi::CallbackInfo& info) {
-  environment.sessions.remove(handle(info[0]));
+  environment.sessions.remove(to_handle(info[0]));
   return info.Env().Undefined();
 }
 
@@ -166,7 +158,7 @@ napi_value types(Environment&, const Napi::CallbackInfo& info) {
 napi_value describe_model(Environment&, const Napi::CallbackInfo& info) {
   ModuleOptions options;
   options.device = at::kMeta;
-  const Json config = Json::parse(text(info[0]), "config");
+  const Json config = Json::parse(to_text(info[0]), "config");
   return Napi::String::New(info.Env(), make_module(config, options)->describe().dump());
 }
 

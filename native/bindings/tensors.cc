@@ -34,10 +34,6 @@ std::vector<int64_t> to_shape(const Napi::Value& value) {
   return shape;
 }
 
-double to_handle(const Napi::Value& value) {
-  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
-}
-
 template <typename T>
 Napi::Array to_numbers(Napi::Env env, c10::ArrayRef<T> values) {
   Napi::Array array = Napi::Array::New(env, values.size());
