@@ -186,10 +186,10 @@ function configOf(given: unknown, path: string): Record<string, unknown> {
 
 /** A config read off the shapes, for files of public code bases that come without one. */
 function inferConfig(tensors: TensorIndex, path: string): Record<string, unknown> {
-  for (const { modelType, dialects } of allSystems()) {
+  for (const { modelTypes, dialects } of allSystems()) {
     const dialect = dialects.find((one) => one.inferConfig && one.detect(tensors));
     if (dialect?.inferConfig) {
-      return { model_type: modelType, ...(dialect.inferConfig(tensors) as object) };
+      return { model_type: modelTypes[0], ...(dialect.inferConfig(tensors) as object) };
     }
   }
   return configOf(undefined, path);
@@ -202,7 +202,7 @@ function checkConfig(raw: Record<string, unknown>): {
   const { model_type: modelType } = raw;
   const system = typeof modelType === "string" ? findSystem(modelType) : undefined;
   if (!system) {
-    const known = allSystems().map((one) => one.modelType);
+    const known = allSystems().flatMap((one) => one.modelTypes);
     throw new TorchsightError(
       typeof modelType === "string" ? "UNSUPPORTED" : "BAD_CONFIG",
       `expected one of ${known.join(", ")} for model_type but received ${describeValue(modelType)}`,

@@ -6,8 +6,8 @@ import type { Dialect } from "./weights.js";
  * {@link defineSystem}; `lib/models/index.ts` lists them.
  */
 export interface System<Config = unknown> {
-  /** `model_type` of its configs, and the name of its folders. */
-  modelType: string;
+  /** What `model_type` says in its configs. */
+  modelTypes: readonly string[];
   /** A complete, checked config from the contents of a `config.json`. Throws `BAD_CONFIG`. */
   parseConfig(input: unknown): Config;
   /** The namings of weights that are read, in the order in which they are tried. */
@@ -20,7 +20,7 @@ const known = new Map<string, System>();
 export function defineSystem<Config>(system: System<Config>): System {
   // A table of systems cannot know each one's config; a system only ever gets back its own.
   const untyped = system as unknown as System;
-  known.set(system.modelType, untyped);
+  for (const type of system.modelTypes) known.set(type, untyped);
   return untyped;
 }
 
@@ -36,10 +36,10 @@ export function findSystem(modelType: string): System | undefined {
     detect: () => true,
     rules: (_, tensors) => [...tensors.keys()].map((name) => ({ to: name, from: name })),
   };
-  return { modelType, parseConfig: (input) => input, dialects: [own] };
+  return { modelTypes: [modelType], parseConfig: (input) => input, dialects: [own] };
 }
 
 /** All known systems. */
 export function allSystems(): System[] {
-  return [...known.values()];
+  return [...new Set(known.values())];
 }

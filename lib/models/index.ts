@@ -1,5 +1,6 @@
 /** All systems of the package. A new one is one more entry here, beside its folder. */
+import { system as owlvit } from "./owlvit/index.js";
 import { system as vit22b } from "./vit22b/index.js";
 
-/** Systems by `model_type`. */
-export const systems = { vit22b } as const;
+/** Systems by the names of their folders. */
+export const systems = { owlvit, vit22b } as const;

@@ -1,5 +1,6 @@
 #include "models/registry.h"
 
+#include "models/owlvit/owlvit.h"
 #include "models/vit22b/vit22b.h"
 #include "runtime/diagnostics.h"
 #include "runtime/error.h"
@@ -8,6 +9,8 @@ namespace torchsight {
 
 const std::vector<ModelType>& model_table() {
   static const std::vector<ModelType> table{
+      {"owlv2", &owlvit::make_owlvit},
+      {"owlvit", &owlvit::make_owlvit},
       {"vit22b", &vit22b::make_vit22b},
       {"torchsight_diagnostics", &make_diagnostics},
   };

@@ -8,13 +8,14 @@
 namespace torchsight {
 namespace {
 
-void fast_gelu_tanh(at::Tensor& x_RF, const at::Tensor& bias_F) {
+// `kernel` over each row.
+void activate_rows(at::Tensor& x_RF, const at::Tensor& bias_F,
+                   void (*kernel)(float* x, const float* bias, int64_t length)) {
   const int64_t columns = x_RF.size(1), stride = x_RF.stride(0);
   float* const data = x_RF.mutable_data_ptr<float>();
   const float* const bias = bias_F.defined() ? bias_F.const_data_ptr<float>() : nullptr;
-  const auto gelu = row_kernels().gelu_tanh;
   at::parallel_for(0, x_RF.size(0), 1, [=](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) gelu(data + row * stride, bias, columns);
+    for (int64_t row = begin; row < end; ++row) kernel(data + row * stride, bias, columns);
   });
 }
 
@@ -22,14 +23,20 @@ void fast_gelu_tanh(at::Tensor& x_RF, const at::Tensor& bias_F) {
 
 void activate_(at::Tensor x_RF, const at::Tensor& bias_F, Activation activation) {
   const bool rows_contiguous = x_RF.stride(1) == 1;
-  if (activation == Activation::kGeluTanh && x_RF.is_cpu() && x_RF.scalar_type() == at::kFloat &&
-      rows_contiguous && (!bias_F.defined() || bias_F.is_contiguous())) {
-    fast_gelu_tanh(x_RF, bias_F);
+  const bool fast = x_RF.is_cpu() && x_RF.scalar_type() == at::kFloat && rows_contiguous &&
+                    (!bias_F.defined() || bias_F.is_contiguous());
+  const bool tanh = activation == Activation::kGeluTanh,
+             quick = activation == Activation::kQuickGelu;
+  if (fast && (tanh || quick)) {
+    activate_rows(x_RF, bias_F, tanh ? row_kernels().gelu_tanh : row_kernels().gelu_quick);
     return;
   }
   if (bias_F.defined()) x_RF.add_(bias_F);
-  if (activation == Activation::kNone) return;
-  at::gelu_(x_RF, activation == Activation::kGeluTanh ? "tanh" : "none");
+  if (quick) {
+    x_RF.mul_(at::sigmoid(x_RF * kQuickGeluSlope));
+  } else if (activation != Activation::kNone) {
+    at::gelu_(x_RF, tanh ? "tanh" : "none");
+  }
 }
 
 }  // namespace torchsight

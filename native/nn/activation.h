@@ -1,11 +1,12 @@
-// The GELU of transformers, in its two forms. They differ by about 1e-3, so a checkpoint names one.
+// The activations of transformers. The forms of GELU differ by 1e-3 to 2e-2, so a checkpoint names
+// one: erf, the tanh approximation, or CLIP's x sigmoid(1.702 x).
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace torchsight {
 
-enum class Activation { kNone, kGelu, kGeluTanh };
+enum class Activation { kNone, kGelu, kGeluTanh, kQuickGelu };
 
 /// x <- activation(x + bias), where `bias` is [columns of x] or undefined. `x` is [rows, columns]
 /// with contiguous rows, often a slice of a wider matrix; it is changed in place.

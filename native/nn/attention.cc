@@ -6,8 +6,10 @@
 
 namespace torchsight {
 
-at::Tensor attend(const at::Tensor& q_BHNe, const at::Tensor& k_BHMe, const at::Tensor& v_BHMe) {
-  const at::Tensor a_BHNe = at::scaled_dot_product_attention(q_BHNe, k_BHMe, v_BHMe);
+at::Tensor attend(const at::Tensor& q_BHNe, const at::Tensor& k_BHMe, const at::Tensor& v_BHMe,
+                  const at::Tensor& mask) {
+  const auto given = mask.defined() ? std::optional(mask) : std::nullopt;
+  const at::Tensor a_BHNe = at::scaled_dot_product_attention(q_BHNe, k_BHMe, v_BHMe, given);
   return a_BHNe.transpose(1, 2).flatten(2);
 }
 

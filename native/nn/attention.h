@@ -6,7 +6,9 @@
 namespace torchsight {
 
 /// softmax(q k^T / sqrt(e)) v with float32 softmax, heads merged: [B, H, N, e] -> [B, N, H e].
-at::Tensor attend(const at::Tensor& q_BHNe, const at::Tensor& k_BHMe, const at::Tensor& v_BHMe);
+/// `mask`, where defined, broadcasts to [B, H, N, M] and is true where a query may look.
+at::Tensor attend(const at::Tensor& q_BHNe, const at::Tensor& k_BHMe, const at::Tensor& v_BHMe,
+                  const at::Tensor& mask = {});
 
 /// The two numbers that show attention collapsing (arXiv 2302.05442, section 2): the largest logit
 /// q k^T / sqrt(e), and the mean entropy of the rows of softmax in nats. Returns float32 [2], or

@@ -52,6 +52,12 @@ at::Tensor pack(const at::Tensor& weight_OI, int64_t rows) {
 
 at::Tensor linear(const at::Tensor& x_RI, const at::Tensor& packed, const at::Tensor& bias_O,
                   Activation activation) {
+  if (activation == Activation::kQuickGelu) {
+    // oneDNN has no such activation: it follows in a pass of its own.
+    at::Tensor y_RO = linear(x_RI, packed, bias_O, Activation::kNone);
+    activate_(y_RO, {}, activation);
+    return y_RO;
+  }
   c10::IValue algorithm;
   if (activation == Activation::kGeluTanh) algorithm = "tanh";
   if (activation == Activation::kGelu) algorithm = "none";

@@ -6,9 +6,14 @@
 
 namespace torchsight {
 
+/// The slope in CLIP's x sigmoid(1.702 x).
+inline constexpr float kQuickGeluSlope = 1.702f;
+
 struct RowKernels {
   /// x <- gelu(x + bias), tanh approximation. `bias` may be null.
   void (*gelu_tanh)(float* x, const float* bias, int64_t length);
+  /// x <- v sigmoid(1.702 v), where v = x + bias. `bias` may be null.
+  void (*gelu_quick)(float* x, const float* bias, int64_t length);
   /// y <- (x - m) / sqrt(mean((x - m)^2) + eps) * weight + bias, where m is the row's mean if
   /// `centre`, else 0. `weight` and `bias` may be null; `y` may be `x`.
   void (*normalize)(const float* x, float* y, int64_t length, const float* weight,

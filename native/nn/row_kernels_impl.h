@@ -15,17 +15,29 @@ using Vec = at::vec::Vectorized<float>;
 constexpr float kGeluScale = 0.7978845608028654f;
 constexpr float kGeluCubic = 0.044715f;
 
-inline void gelu_tanh(float* x, const float* bias, int64_t length) {
-  // 0.5 (1 + tanh(t)) = 1 / (1 + exp(-2 t)): one exponential and one division.
-  const Vec scale(-2 * kGeluScale), cubic(-2 * kGeluScale * kGeluCubic), one(1.0f);
+// x <- v / (1 + exp(exponent(v))), where v = x + bias.
+template <typename Exponent>
+inline void gate(float* x, const float* bias, int64_t length, const Exponent& exponent) {
+  const Vec one(1.0f);
   for (int64_t i = 0; i < length; i += Vec::size()) {
     const int64_t count = std::min<int64_t>(Vec::size(), length - i);
     Vec value = Vec::loadu(x + i, count);
     if (bias) value = value + Vec::loadu(bias + i, count);
-    const Vec exponent = value * at::vec::fmadd(value * value, cubic, scale);
-    const Vec result = value / (one + exponent.exp_u20());
+    const Vec result = value / (one + exponent(value).exp_u20());
     result.store(x + i, count);
   }
+}
+
+inline void gelu_tanh(float* x, const float* bias, int64_t length) {
+  // 0.5 (1 + tanh(t)) = 1 / (1 + exp(-2 t)): one exponential and one division.
+  const Vec scale(-2 * kGeluScale), cubic(-2 * kGeluScale * kGeluCubic);
+  gate(x, bias, length,
+       [&](const Vec& value) { return value * at::vec::fmadd(value * value, cubic, scale); });
+}
+
+inline void gelu_quick(float* x, const float* bias, int64_t length) {
+  const Vec slope(-kQuickGeluSlope);
+  gate(x, bias, length, [&](const Vec& value) { return value * slope; });
 }
 
 inline float sum(const Vec& value) {
@@ -66,6 +78,6 @@ inline void normalize(const float* x, float* y, int64_t length, const float* wei
   }
 }
 
-inline constexpr RowKernels kRowKernels{&gelu_tanh, &normalize};
+inline constexpr RowKernels kRowKernels{&gelu_tanh, &gelu_quick, &normalize};
 
 }  // namespace torchsight::CPU_CAPABILITY

@@ -5,8 +5,18 @@
  * 2302.05442 (the 22B row of its table 1); big_vision's `models/vit.py`, `decode_variant` (all
  * other rows).
  */
-import { describeValue, TorchsightError } from "../../core/errors.js";
-import { nearest } from "../../core/near.js";
+import {
+  badField,
+  type Field,
+  type FieldSpec,
+  flag,
+  integer,
+  objectOf,
+  oneOf,
+  parseFields,
+  positive,
+  refuseMisspelt,
+} from "../../core/config.js";
 
 /** The fields of `config.json`. {@link parseConfig} fills those that a file leaves out. */
 export interface ViT22BConfig {
@@ -81,43 +91,20 @@ export type ViT22BVariant = keyof typeof VARIANTS;
  */
 export function variant(name: ViT22BVariant, overrides: Partial<ViT22BConfig> = {}): ViT22BConfig {
   if (!Object.hasOwn(VARIANTS, name)) {
-    throw bad("the variant", `one of ${Object.keys(VARIANTS).join(", ")}`, name);
+    throw badField("the variant", `one of ${Object.keys(VARIANTS).join(", ")}`, name);
   }
   return parseConfig({ ...VARIANTS[name], ...overrides });
 }
 
-/** Checks one field; gives back the value or throws. */
-type Field = (name: string, value: unknown) => unknown;
-
-const integer =
-  (least: number): Field =>
-  (name, value) => {
-    if (Number.isSafeInteger(value) && (value as number) >= least) return value;
-    throw bad(name, `an integer of at least ${least}`, value);
-  };
-const positive: Field = (name, value) => {
-  if (typeof value === "number" && value > 0 && value <= 1) return value;
-  throw bad(name, "a number above 0 and at most 1", value);
-};
-const flag: Field = (name, value) => {
-  if (typeof value === "boolean") return value;
-  throw bad(name, "true or false", value);
-};
-const oneOf =
-  (...choices: string[]): Field =>
-  (name, value) => {
-    if (typeof value === "string" && choices.includes(value)) return value;
-    throw bad(name, `one of ${choices.join(", ")}`, value);
-  };
 const imageSize: Field = (name, value) => {
   const sides = Array.isArray(value) ? value : [value, value];
   if (sides.length === 2 && sides.every((side) => Number.isSafeInteger(side) && side > 0)) {
     return value;
   }
-  throw bad(name, "a number of pixels or [height, width]", value);
+  throw badField(name, "a number of pixels or [height, width]", value);
 };
 
-const FIELDS: Record<keyof ViT22BConfig, { check: Field; fallback?: unknown }> = {
+const FIELDS: Record<keyof ViT22BConfig, FieldSpec> = {
   model_type: { check: oneOf("vit22b"), fallback: "vit22b" },
   hidden_size: { check: integer(1) },
   num_hidden_layers: { check: integer(1) },
@@ -128,7 +115,7 @@ const FIELDS: Record<keyof ViT22BConfig, { check: Field; fallback?: unknown }> =
   num_channels: { check: integer(1), fallback: 3 },
   block: { check: oneOf("parallel", "sequential"), fallback: "parallel" },
   norm: { check: oneOf("rmsnorm", "layernorm_no_bias", "layernorm"), fallback: "rmsnorm" },
-  norm_eps: { check: positive, fallback: 1e-6 },
+  norm_eps: { check: positive(1), fallback: 1e-6 },
   qk_norm: {
     check: oneOf("layernorm_no_bias", "rmsnorm", "none"),
     fallback: "layernorm_no_bias",
@@ -151,54 +138,28 @@ const FIELDS: Record<keyof ViT22BConfig, { check: Field; fallback?: unknown }> =
  * `BAD_CONFIG`.
  */
 export function parseConfig(input: unknown): ViT22BConfig {
-  if (typeof input !== "object" || input === null || Array.isArray(input)) {
-    throw bad("the config", "an object", input);
-  }
-  const given = input as Record<string, unknown>;
-  const names = Object.keys(FIELDS) as (keyof ViT22BConfig)[];
-  refuseMisspelt(Object.keys(given), names);
-  const entries = names.map((name) => {
-    const { check, fallback } = FIELDS[name];
-    return [name, check(name, given[name] ?? fallback)];
-  });
-  const config = Object.fromEntries(entries) as ViT22BConfig;
+  refuseMisspelt(Object.keys(objectOf(input, "the config")), Object.keys(FIELDS));
+  const config = parseFields<ViT22BConfig>(input, FIELDS);
   checkTogether(config);
   return config;
-}
-
-function refuseMisspelt(given: string[], names: string[]): void {
-  for (const name of given) {
-    if (names.includes(name)) continue;
-    const meant = nearest(name, names);
-    if (meant && !given.includes(meant)) {
-      throw new TorchsightError("BAD_CONFIG", `unknown field ${name}; is ${meant} meant?`);
-    }
-  }
 }
 
 /** What holds between fields. */
 function checkTogether(config: ViT22BConfig): void {
   const { hidden_size, num_attention_heads, patch_size } = config;
   if (hidden_size % num_attention_heads !== 0) {
-    throw bad(
+    throw badField(
       "hidden_size",
       `a multiple of num_attention_heads = ${num_attention_heads}`,
       hidden_size,
     );
   }
   if (imageSides(config).some((side) => side < patch_size)) {
-    throw bad("image_size", `at least one patch of ${patch_size} pixels`, config.image_size);
+    throw badField("image_size", `at least one patch of ${patch_size} pixels`, config.image_size);
   }
   if (config.pooling === "token" && !config.class_token) {
-    throw bad("class_token", "true where pooling is token", false);
+    throw badField("class_token", "true where pooling is token", false);
   }
-}
-
-function bad(name: string, expected: string, value: unknown): TorchsightError {
-  return new TorchsightError(
-    "BAD_CONFIG",
-    `expected ${expected} for ${name} but received ${describeValue(value)}`,
-  );
 }
 
 /** Height and width of the images that the position table is made for. */

@@ -3,7 +3,7 @@ import { parseConfig } from "./config.js";
 import { dialects } from "./weights.js";
 
 /** Dehghani et al., "Scaling Vision Transformers to 22 Billion Parameters", arXiv 2302.05442. */
-export const system = defineSystem({ modelType: "vit22b", parseConfig, dialects });
+export const system = defineSystem({ modelTypes: ["vit22b"], parseConfig, dialects });
 
 export * from "./config.js";
 export * from "./params.js";

@@ -2,8 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include "models/vit22b/parameters.h"
+#include "models/vit22b/initialisation.h"
 #include "nn/attention.h"
+#include "nn/parameters.h"
 
 namespace torchsight::vit22b {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "models/vit22b/parameters.h"
-#include "runtime/error.h"
+#include "nn/parameters.h"
+#include "nn/patches.h"
 
 namespace torchsight::vit22b {
 
@@ -45,24 +45,12 @@ at::Tensor Embedding::positions(int64_t grid_height, int64_t grid_width) const {
 }
 
 at::Tensor Embedding::forward(const at::Tensor& pixels_BCHW) {
-  const int64_t p = config_.patch, channels = config_.channels, batch = pixels_BCHW.size(0);
-  const int64_t rows = pixels_BCHW.size(2) / p, columns = pixels_BCHW.size(3) / p;
-  if (batch < 1 || rows < 1 || columns < 1) {
-    throw Error(ErrorCode::kShape, "expected at least one picture of " + std::to_string(p) +
-                                       " by " + std::to_string(p) +
-                                       " pixels for pixel_values but received shape [" +
-                                       std::to_string(batch) + ", " + std::to_string(channels) +
-                                       ", " + std::to_string(pixels_BCHW.size(2)) + ", " +
-                                       std::to_string(pixels_BCHW.size(3)) + "]");
-  }
-  const at::Tensor patches_RI = pixels_BCHW.narrow(2, 0, rows * p)
-                                    .narrow(3, 0, columns * p)
-                                    .to(positions_Nd_.scalar_type())
-                                    .reshape({batch, channels, rows, p, columns, p})
-                                    .permute({0, 2, 4, 1, 3, 5})
-                                    .reshape({batch * rows * columns, channels * p * p});
-  const at::Tensor x_BNd = patches_(patches_RI, patch_bias_).unflatten(0, {batch, rows * columns}) +
-                           positions(rows, columns);
+  const at::Tensor patches_BhwI =
+      cut_patches(pixels_BCHW.to(positions_Nd_.scalar_type()), config_.patch);
+  const int64_t batch = patches_BhwI.size(0), rows = patches_BhwI.size(1);
+  const int64_t columns = patches_BhwI.size(2);
+  const at::Tensor x_Rd = patches_(patches_BhwI.flatten(0, 2), patch_bias_);
+  const at::Tensor x_BNd = x_Rd.unflatten(0, {batch, rows * columns}) + positions(rows, columns);
   if (!class_token_.defined()) return x_BNd;
   return at::cat({class_token_.expand({batch, 1, config_.width}), x_BNd}, 1);
 }

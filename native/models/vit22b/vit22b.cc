@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "models/vit22b/parameters.h"
+#include "nn/parameters.h"
 #include "runtime/error.h"
 
 namespace torchsight::vit22b {

@@ -1,4 +1,4 @@
-// Making the parameters of the checkpoint contract: memory, initialisation and cuts.
+// Making the parameters of a checkpoint contract: memory, initialisation and cuts.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,17 +6,19 @@
 #include <string>
 #include <vector>
 
+#include "nn/fused_linear.h"
+#include "nn/linear.h"
 #include "nn/norm.h"
 #include "runtime/module.h"
 
-namespace torchsight::vit22b {
+namespace torchsight {
 
-/// Initialisation of big_vision's ViT (models/vit.py): kernels Xavier-uniform, MLP biases N(0,
-/// 1e-6).
 inline constexpr Init kZeros{Init::Kind::kZeros};
 inline constexpr Init kOnes{Init::Kind::kOnes};
 inline constexpr Init kXavier{Init::Kind::kXavierUniform};
-inline constexpr Init kMlpBias{Init::Kind::kNormal, 1e-6};
+inline constexpr Init normal(double deviation) {
+  return {Init::Kind::kNormal, deviation};
+}
 
 inline at::TensorOptions tensor_options(const ModuleOptions& options) {
   return at::TensorOptions().device(options.device).dtype(options.dtype);
@@ -32,4 +34,12 @@ void add_parameter(std::vector<Parameter>& parameters, std::string name, at::Ten
 /// Adds `name`.weight and, where there is one, `name`.bias.
 void add_norm(std::vector<Parameter>& parameters, const std::string& name, const Norm& norm);
 
-}  // namespace torchsight::vit22b
+/// Adds `name`.weight and `name`.bias of one section of a joint layer.
+void add_section(std::vector<Parameter>& parameters, const std::string& name, FusedLinear& layer,
+                 size_t section, Init weight, Init bias = kZeros);
+
+/// Adds `name`.weight and, where there is one, `name`.bias.
+void add_linear(std::vector<Parameter>& parameters, const std::string& name, Linear& layer,
+                const at::Tensor& bias_O, Init weight, Init bias = kZeros);
+
+}  // namespace torchsight

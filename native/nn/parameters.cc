@@ -1,8 +1,8 @@
-#include "models/vit22b/parameters.h"
+#include "nn/parameters.h"
 
 #include <ATen/ATen.h>
 
-namespace torchsight::vit22b {
+namespace torchsight {
 
 Norm make_norm(NormKind kind, bool bias, double eps, int64_t width, const ModuleOptions& options) {
   Norm norm{kind, eps, at::empty({width}, tensor_options(options)), {}};
@@ -23,4 +23,17 @@ void add_norm(std::vector<Parameter>& parameters, const std::string& name, const
   if (norm.bias.defined()) add_parameter(parameters, name + ".bias", norm.bias, kZeros);
 }
 
-}  // namespace torchsight::vit22b
+void add_section(std::vector<Parameter>& parameters, const std::string& name, FusedLinear& layer,
+                 size_t section, Init weight, Init bias) {
+  add_parameter(parameters, name + ".weight", layer.weights()[section], weight);
+  const at::Tensor bias_O = layer.bias(section);
+  if (bias_O.defined()) add_parameter(parameters, name + ".bias", bias_O, bias);
+}
+
+void add_linear(std::vector<Parameter>& parameters, const std::string& name, Linear& layer,
+                const at::Tensor& bias_O, Init weight, Init bias) {
+  add_parameter(parameters, name + ".weight", layer.weight(), weight);
+  if (bias_O.defined()) add_parameter(parameters, name + ".bias", bias_O, bias);
+}
+
+}  // namespace torchsight

@@ -1,0 +1,75 @@
+#include "runtime/config_reader.h"
+
+#include "runtime/error.h"
+
+namespace torchsight {
+
+ConfigReader::ConfigReader(const Json& json, std::string where)
+    : json_(&json), where_(std::move(where)) {
+  if (!json.is_object()) refuse("an object", where_.empty() ? "config" : "it", json.dump());
+}
+
+ConfigReader ConfigReader::section(std::string_view name) const {
+  static const Json empty{Json::Object{}};
+  const Json* value = find(name);
+  if (value && !value->is_object()) refuse("an object", name, value->dump());
+  return ConfigReader(value ? *value : empty, where_ + std::string(name) + ".");
+}
+
+void ConfigReader::refuse(const std::string& expected, std::string_view name,
+                          const std::string& received) const {
+  throw Error(ErrorCode::kBadConfig, "expected " + expected + " for " + where_ + std::string(name) +
+                                         " but received " + received);
+}
+
+const Json* ConfigReader::find(std::string_view name) const {
+  const Json* value = json_->find(name);
+  return value && !value->is_null() ? value : nullptr;
+}
+
+int64_t ConfigReader::size_of(const Json& value, std::string_view name, int64_t least,
+                              int64_t most) const {
+  if (!value.is_int() || value.as_int() < least || value.as_int() > most) {
+    refuse("an integer from " + std::to_string(least) + " to " + std::to_string(most), name,
+           value.dump());
+  }
+  return value.as_int();
+}
+
+int64_t ConfigReader::size(std::string_view name, int64_t most, std::optional<int64_t> fallback,
+                           int64_t least) const {
+  if (const Json* value = find(name)) return size_of(*value, name, least, most);
+  if (!fallback) refuse("an integer", name, "nothing");
+  return *fallback;
+}
+
+std::pair<int64_t, int64_t> ConfigReader::sides(std::string_view name, int64_t most,
+                                                int64_t fallback) const {
+  const Json* value = find(name);
+  if (!value || !value->is_array()) {
+    const int64_t side = size(name, most, fallback);
+    return {side, side};
+  }
+  const Json::Array& sides = value->as_array();
+  if (sides.size() != 2) refuse("an integer or [height, width]", name, value->dump());
+  const std::string field(name);
+  return {size_of(sides[0], field + "[0]", 1, most), size_of(sides[1], field + "[1]", 1, most)};
+}
+
+double ConfigReader::positive(std::string_view name, double most, double fallback) const {
+  const Json* value = find(name);
+  const double number = value && value->is_number() ? value->as_double() : fallback;
+  if (value && (!value->is_number() || !(number > 0) || !(number <= most))) {
+    refuse("a number above 0 and at most " + Json(most).dump(), name, value->dump());
+  }
+  return number;
+}
+
+bool ConfigReader::flag(std::string_view name, bool fallback) const {
+  const Json* value = find(name);
+  if (!value) return fallback;
+  if (!value->is_bool()) refuse("true or false", name, value->dump());
+  return value->as_bool();
+}
+
+}  // namespace torchsight
