@@ -1,0 +1,25 @@
+export type { PrecisionScores } from "./average-precision.js";
+export {
+  type CocoAnnotation,
+  type CocoBox,
+  type CocoCategory,
+  type CocoDataset,
+  type CocoImage,
+  type CocoResult,
+  type LvisCategory,
+  type LvisDataset,
+  type LvisImage,
+  readCocoDataset,
+  readCocoResults,
+  readLvisDataset,
+  writeCocoResults,
+} from "./coco.js";
+export { type CocoMetrics, type CocoScores, evaluateCoco } from "./evaluate-coco.js";
+export { evaluateLvis, type LvisMetrics, type LvisScores } from "./evaluate-lvis.js";
+export {
+  type ImageDetections,
+  MAX_DETECTIONS,
+  type ResultOptions,
+  toCocoResults,
+} from "./results.js";
+export type { EvaluationOptions } from "./selection.js";
