@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TorchsightError } from "./errors.js";
+import { completeSnapshot, INDEX_FILE, parseHubName, WEIGHTS_FILE } from "./hub-cache.js";
 import { callNative } from "./runtime.js";
 
 /** A tensor in a file. */
@@ -27,18 +28,18 @@ export interface Checkpoint {
 
 /** Models that ship with the package. */
 const ASSETS = fileURLToPath(new URL("../../assets/", import.meta.url));
-const SINGLE = "model.safetensors";
-const INDEX = "model.safetensors.index.json";
 
 /**
- * The absolute path of a model: a folder or file as it stands, or a name in the package's assets.
- * Throws `NOT_FOUND`.
+ * The absolute path of a model: a folder or file as it stands, else a name in the package's assets,
+ * else `org/name` or `org/name@revision` in the hub's cache. Throws `NOT_FOUND` with what to do.
  */
 export function resolveModel(pathOrName: string): string {
   const path = resolve(pathOrName);
   if (existsSync(path)) return path;
   const asset = join(ASSETS, pathOrName);
   if (/^[\w.-]+$/.test(pathOrName) && existsSync(join(asset, "config.json"))) return asset;
+  const hub = parseHubName(pathOrName);
+  if (hub) return completeSnapshot(hub);
   throw new TorchsightError("NOT_FOUND", `there is no model ${pathOrName}`);
 }
 
@@ -49,12 +50,17 @@ export function requireFile(path: string): string {
   throw new TorchsightError("NOT_FOUND", `there is no file ${path}`);
 }
 
+/** The folder of a model that is given as a folder or as a file of weights. */
+export function folderOf(path: string): string {
+  return statSync(path).isDirectory() ? path : dirname(path);
+}
+
 /**
- * The contents of the `config.json` in a model's folder, or beside its file; undefined without one.
+ * The contents of the `config.json`, or of another JSON file, in a model's folder or beside its
+ * file; undefined without one.
  */
-export function readConfig(path: string): unknown {
-  const folder = statSync(path).isDirectory() ? path : dirname(path);
-  const file = join(folder, "config.json");
+export function readConfig(path: string, name = "config.json"): unknown {
+  const file = join(folderOf(path), name);
   if (!existsSync(file)) return undefined;
   try {
     return JSON.parse(readFileSync(file, "utf8"));
@@ -71,12 +77,12 @@ export function readConfig(path: string): unknown {
 export function weightsFile(path: string): string {
   if (!statSync(path).isDirectory()) return path;
   const npz = readdirSync(path).filter((name) => name.endsWith(".npz"));
-  const names = [SINGLE, INDEX, ...(npz.length === 1 ? npz : [])];
+  const names = [WEIGHTS_FILE, INDEX_FILE, ...(npz.length === 1 ? npz : [])];
   const found = names.find((name) => existsSync(join(path, name)));
   if (found !== undefined) return join(path, found);
   throw new TorchsightError(
     "BAD_CHECKPOINT",
-    `expected ${SINGLE}, ${INDEX} or one npz file in ${path} but found no weights`,
+    `expected ${WEIGHTS_FILE}, ${INDEX_FILE} or one npz file in ${path} but found no weights`,
     { reason: "NO_WEIGHTS" },
   );
 }

@@ -6,6 +6,14 @@ export interface ComposeControl extends JobControl {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+/** Options without those of the job, which a composed job hands to its parts itself. */
+export function withoutControl<T extends ComposeControl>(
+  options: T,
+): Omit<T, "onProgress" | "signal" | "deadline" | "priority"> {
+  const { onProgress: _, signal: __, deadline: ___, priority: ____, ...rest } = options;
+  return rest;
+}
+
 /** What the parts of a composed job share. */
 export class Steps {
   /** Sums of the parts, and the largest memory high-water mark. */

@@ -13,6 +13,9 @@ export interface Ran {
   last: string;
 }
 
+/** When a command is interrupted, if ever. */
+type Interrupt = number | Promise<unknown> | undefined;
+
 /** Processes at a time: ava starts all tests of a file at once. */
 const AT_ONCE = 2;
 let running = 0;
@@ -23,8 +26,8 @@ export function torchsight(...words: string[]): Promise<Ran> {
   return interrupted(undefined, ...words);
 }
 
-/** As {@link torchsight}, with an interrupt after so many milliseconds. */
-export async function interrupted(after: number | undefined, ...words: string[]): Promise<Ran> {
+/** As {@link torchsight}, with an interrupt after so many milliseconds, or once something is so. */
+export async function interrupted(after: Interrupt, ...words: string[]): Promise<Ran> {
   if (running === AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
   else running += 1;
   try {
@@ -36,12 +39,14 @@ export async function interrupted(after: number | undefined, ...words: string[])
   }
 }
 
-function run(after: number | undefined, words: string[]): Promise<Ran> {
+function run(after: Interrupt, words: string[]): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ["--import=tsx", MAIN, ...words], {
       stdio: ["ignore", "pipe", "pipe"],
     });
-    if (after !== undefined) setTimeout(() => child.kill("SIGINT"), after).unref();
+    const interrupt = () => void child.kill("SIGINT");
+    if (typeof after === "number") setTimeout(interrupt, after).unref();
+    else after?.then(interrupt);
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -1,4 +1,4 @@
-import { type ComposeControl, composeJob, type Steps } from "../../core/compose.js";
+import { type ComposeControl, composeJob, type Steps, withoutControl } from "../../core/compose.js";
 import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import type { Job } from "../../core/job.js";
 import { createModule, type LoadOptions, load } from "../../core/load.js";
@@ -88,7 +88,7 @@ export class ViT22B {
   /** Loads a folder, a file of weights, or a model that ships with the package; see `load`. */
   static load(pathOrName: string, options: LoadOptions = {}): Job<ViT22B> {
     return composeJob(options, async (steps) => {
-      const job = load<ViT22BMethods>(pathOrName, { ...plain(options), ...steps.control });
+      const job = load<ViT22BMethods>(pathOrName, { ...withoutControl(options), ...steps.control });
       return ViT22B.#of(await steps.run(job));
     });
   }
@@ -97,7 +97,7 @@ export class ViT22B {
   static random(model: ViT22BVariant | ViT22BConfigInput, options: LoadOptions = {}): Job<ViT22B> {
     return composeJob(options, async (steps) => {
       const config = typeof model === "string" ? variant(model) : parseConfig(model);
-      const job = createModule<ViT22BMethods>(config, { ...plain(options), ...steps.control });
+      const job = createModule<ViT22BMethods>(config, { ...withoutControl(options), ...steps.control });
       return ViT22B.#of(await steps.run(job));
     });
   }
@@ -192,12 +192,6 @@ export class ViT22B {
     const message = `expected a tensor for a model of ${channels} channels but received a picture`;
     throw new TorchsightError("UNSUPPORTED", message);
   }
-}
-
-/** Options without what a composed job takes care of itself. */
-function plain(options: LoadOptions): LoadOptions {
-  const { onProgress: _, signal: __, deadline: ___, priority: ____, ...rest } = options;
-  return rest;
 }
 
 function mixed(): TorchsightError {
