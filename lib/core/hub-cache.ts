@@ -12,6 +12,14 @@ import { describeValue, TorchsightError } from "./errors.js";
 export const WEIGHTS_FILE = "model.safetensors";
 /** A file that tells which of several files has which weights. */
 export const INDEX_FILE = "model.safetensors.index.json";
+/** Every file that a tokenizer may be read from. */
+export const TOKENIZER_FILES: readonly string[] = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "vocab.json",
+  "merges.txt",
+];
 
 const DEFAULT_REVISION = "main";
 /** As the reader of checkpoints has it. */

@@ -1,6 +1,12 @@
 /** Which files of a model are needed. */
 import { TorchsightError } from "../core/errors.js";
-import { type HubName, INDEX_FILE, shardNames, WEIGHTS_FILE } from "../core/hub-cache.js";
+import {
+  type HubName,
+  INDEX_FILE,
+  shardNames,
+  TOKENIZER_FILES,
+  WEIGHTS_FILE,
+} from "../core/hub-cache.js";
 import type { HubFile } from "./client.js";
 
 /** What a model is loaded from besides its weights. */
@@ -8,11 +14,7 @@ const BESIDE_WEIGHTS = [
   "config.json",
   "generation_config.json",
   "preprocessor_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "vocab.json",
-  "merges.txt",
+  ...TOKENIZER_FILES,
 ];
 
 /**

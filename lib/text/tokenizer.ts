@@ -1,0 +1,102 @@
+import { Tokenizer as Library } from "@huggingface/tokenizers";
+import { invalidArgument, TorchsightError } from "../core/errors.js";
+import { corrected } from "./corrections.js";
+import type { TokenizerDefinition } from "./definition.js";
+import { readTokenizerFiles } from "./files.js";
+import { type TokenizerConfig, withSpecialTokens } from "./special.js";
+
+/** How text is encoded. */
+export interface EncodeOptions {
+  /** Whether to put the tokens around the text that the model expects there. Default true. */
+  specialTokens?: boolean | undefined;
+}
+
+/** How ids are decoded. */
+export interface DecodeOptions {
+  /** Whether special tokens are left out of the text. Default true. */
+  skipSpecialTokens?: boolean | undefined;
+}
+
+/** What is used of the library, whose own declarations do not resolve in ECMAScript modules. */
+interface Engine {
+  readonly model: { readonly vocab: readonly (string | undefined)[] };
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+  decode(
+    ids: number[],
+    options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean },
+  ): string;
+}
+
+/**
+ * Text to token ids and back, by a checkpoint's own files. Ids are those of the Rust crate
+ * `tokenizers`, and so of transformers, but for rare texts that `corrections.ts` lists. Half a
+ * surrogate pair counts as U+FFFD.
+ *
+ * @example
+ * ```ts
+ * const tokenizer = await Tokenizer.load("models/owlvit-base-patch32");
+ * tokenizer.encode("a photo of a cat"); // [49406, 320, 1125, 539, 320, 2368, 49407]
+ * ```
+ */
+export class Tokenizer {
+  readonly #engine: Engine;
+  readonly #cleanUp: boolean;
+
+  private constructor(engine: Engine, cleanUp: boolean) {
+    this.#engine = engine;
+    this.#cleanUp = cleanUp;
+  }
+
+  /**
+   * The tokenizer of the checkpoint in `folder`: its `tokenizer.json`, or `vocab.json` and
+   * `merges.txt` of older CLIP-type checkpoints; special tokens also from `tokenizer_config.json`
+   * and `special_tokens_map.json`. Rejects with `NOT_FOUND` where files are missing, with
+   * `BAD_CHECKPOINT` for damaged ones, and with `UNSUPPORTED` for a vocabulary of another kind than
+   * CLIP's without `tokenizer.json`.
+   */
+  static async load(folder: string): Promise<Tokenizer> {
+    if (typeof folder !== "string") throw invalidArgument("the folder", "a path", folder);
+    const { definition, config } = await readTokenizerFiles(folder);
+    const complete = withSpecialTokens(definition, config, `tokenizer_config.json of ${folder}`);
+    const engine = build(corrected(complete), config, folder);
+    return new Tokenizer(engine, config.clean_up_tokenization_spaces === true);
+  }
+
+  /** One more than the largest id. */
+  get vocabularySize(): number {
+    return this.#engine.model.vocab.length;
+  }
+
+  /** The ids of a text. Special tokens that are written out in the text are taken as such. */
+  encode(text: string, { specialTokens = true }: EncodeOptions = {}): number[] {
+    if (typeof text !== "string") throw invalidArgument("text", "a string", text);
+    return this.#engine.encode(text, { add_special_tokens: specialTokens }).ids;
+  }
+
+  /**
+   * The text of ids. Where special tokens are skipped, CLIP's text loses white space at its ends.
+   * Throws `BAD_INPUT` for ids that are not in the vocabulary.
+   */
+  decode(ids: Iterable<number | bigint>, { skipSpecialTokens = true }: DecodeOptions = {}): string {
+    const numbers = Array.from(ids, (id) => {
+      if (this.#engine.model.vocab[Number(id)] !== undefined) return Number(id);
+      throw invalidArgument("ids", `ids below ${this.vocabularySize} in the vocabulary`, id);
+    });
+    if (numbers.length === 0) return "";
+    return this.#engine.decode(numbers, {
+      skip_special_tokens: skipSpecialTokens,
+      clean_up_tokenization_spaces: this.#cleanUp,
+    });
+  }
+}
+
+function build(definition: TokenizerDefinition, config: TokenizerConfig, folder: string): Engine {
+  try {
+    return new Library(definition, config) as Engine;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TorchsightError("BAD_CHECKPOINT", `cannot build the tokenizer of ${folder}: ${why}`, {
+      cause: error,
+    });
+  }
+}
