@@ -21,9 +21,17 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Turn pictures into features",
     load: async () => (await import("./encode.js")).default,
   },
+  detect: {
+    summary: "Find what texts describe or examples show, in pictures and videos",
+    load: async () => (await import("./detect.js")).default,
+  },
   bench: {
     summary: "Measure this machine",
     load: async () => (await import("./bench.js")).default,
+  },
+  pull: {
+    summary: "Bring a model from the hub into the cache",
+    load: async () => (await import("./pull.js")).default,
   },
   setup: {
     summary: "Fetch libtorch into the cache",

@@ -144,7 +144,11 @@ function checkTogether({ vision_config, text_config, projection_dim }: OwlViTCon
     throw badField("vision_config.image_size", `at least one patch of ${patch_size}`, image_size);
   }
   if (projection_dim !== text_config.hidden_size) {
-    throw badField("projection_dim", `${text_config.hidden_size}, as the text tower,`, projection_dim);
+    throw badField(
+      "projection_dim",
+      `${text_config.hidden_size}, as the text tower,`,
+      projection_dim,
+    );
   }
 }
 

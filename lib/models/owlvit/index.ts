@@ -6,3 +6,12 @@ import { dialects } from "./weights.js";
 export const system = defineSystem({ modelTypes: ["owlvit", "owlv2"], parseConfig, dialects });
 
 export * from "./config.js";
+export type { Box, Detection, Proposal, ProposeOptions, SelectOptions } from "./detections.js";
+export { ImageEmbedding, type ImageTensors, Queries, type Size } from "./embeddings.js";
+export type { ExampleQuery, ExampleQueryOptions } from "./example.js";
+export type { ImageOptions } from "./image_embedder.js";
+export type { OwlViTMethods } from "./methods.js";
+export * from "./pipeline.js";
+export type { Processor } from "./processor.js";
+export type { Templates } from "./prompts.js";
+export type { TextQueryOptions } from "./text_embedder.js";

@@ -1,0 +1,173 @@
+/**
+ * From pictures to `pixel_values`, and between the model's frame and a picture's pixels.
+ *
+ * Sources: transformers 5.18, `image_processing_pil_owlvit.py` and `image_processing_pil_owlv2.py`;
+ * scenic, `projects/owl_vit/notebooks/inference.py` and `preprocessing/image_ops.py`.
+ */
+import type { Steps } from "../../core/compose.js";
+import { tensor } from "../../core/create.js";
+import { invalidArgument, TorchsightError } from "../../core/errors.js";
+import { ops } from "../../core/ops.js";
+import { tidy } from "../../core/scope.js";
+import type { Tensor } from "../../core/tensor.js";
+import type { RawImage } from "../../media/image.js";
+import { PILLOW_FILTERS, pillowResize } from "../../media/pillow.js";
+import { type Affine, type Axis, axis, resample } from "../../media/resample.js";
+import { bilinear, shortBlur, skimage, upTo } from "../../media/resample_rules.js";
+import type { Processor } from "./processor.js";
+
+/** Width and height of a picture, in pixels. */
+export interface Sides {
+  width: number;
+  height: number;
+}
+
+/** What the unit of the model's frame is in pixels of a picture, along each axis. */
+export interface BoxMap {
+  x: number;
+  y: number;
+}
+
+/**
+ * What boxes of the model, which are relative to its input, are multiplied by to be in pixels of
+ * the picture: its own sides where it is squashed, those of the square where it is padded to one.
+ * Boxes in pixels are divided by it to be in the model's frame.
+ */
+export function boxMap({ width, height }: Sides, processor: Processor): BoxMap {
+  const { protocol, size } = processor;
+  if (protocol === "pad" && processor.do_pad) {
+    const side = Math.max(width, height);
+    return { x: side, y: side };
+  }
+  if (protocol !== "scenic-eval") return { x: width, y: height };
+  return height * size.width >= width * size.height
+    ? { x: (height * size.width) / size.height, y: height }
+    : { x: width, y: (width * size.height) / size.width };
+}
+
+/** What the picture covers of the model's frame, [x0, y0, x1, y1] of 1: all but padding. */
+export function contentBox(image: Sides, processor: Processor): Float32Array {
+  const { x, y } = boxMap(image, processor);
+  return Float32Array.of(0, 0, image.width / x, image.height / y);
+}
+
+/**
+ * Pictures of any sizes as one batch: float32 [B, 3, height, width], normalised. The work is done
+ * in jobs; `steps` are those of the job that asks for it.
+ *
+ * @param side - pixels of the model's square input, in place of the processor's `size`
+ * @throws `BAD_INPUT` without a picture or for one that has not three channels, `SHAPE` where
+ * pictures of several sizes are not to be resized
+ */
+export async function toPixelValues(
+  images: readonly RawImage[],
+  processor: Processor,
+  steps: Steps,
+  side?: number,
+): Promise<Tensor<"float32">> {
+  if (images.length === 0) throw invalidArgument("the images", "at least one", images);
+  const wanted = side === undefined ? processor : resized(processor, side);
+  return await tidy(async () => {
+    const pictures: Tensor[] = [];
+    for (const image of images) pictures.push(await prepared(image, wanted, steps));
+    const [first, ...rest] = pictures as [Tensor, ...Tensor[]];
+    for (const other of rest) checkEqual(first.shape, other.shape);
+    if (rest.length === 0) return ops.unsqueeze(first, 0).as("float32");
+    const job = ops.job.stack(pictures, { ...steps.control });
+    return (await steps.run(job)).as("float32");
+  });
+}
+
+function resized(processor: Processor, side: number): Processor {
+  if (!Number.isSafeInteger(side) || side < 1) {
+    throw invalidArgument("the size", "a positive integer", side);
+  }
+  return { ...processor, size: { height: side, width: side } };
+}
+
+function checkEqual(first: readonly number[], other: readonly number[]): void {
+  if (`${first}` === `${other}`) return;
+  const expected = "pictures of one size where do_resize is false";
+  throw new TorchsightError("SHAPE", `expected ${expected} but received [${first}] and [${other}]`);
+}
+
+/** One picture: float32 [3, height, width]. */
+async function prepared(
+  image: RawImage,
+  processor: Processor,
+  steps: Steps,
+): Promise<Tensor<"float32">> {
+  const { data, width, height, channels } = image;
+  if (channels !== 3) throw invalidArgument("the channels of the image", "3", channels);
+  return await tidy(async () => {
+    const pixels_HWC = tensor(data, { shape: [height, width, channels] });
+    const maps = normalising(processor);
+    if (processor.protocol === "hf") return await squashed(pixels_HWC, processor, maps, steps);
+    const [rows, columns] = axes(image, processor);
+    const beyond = processor.pad_value / (processor.do_rescale ? processor.rescale_factor : 1);
+    return await resample(pixels_HWC, rows, columns, { beyond, channels: maps }, steps);
+  });
+}
+
+/** What becomes of the levels of each channel, 0 … 255. */
+function normalising(processor: Processor): Affine[] {
+  const { do_rescale, rescale_factor, do_normalize, image_mean, image_std } = processor;
+  const factor = do_rescale ? rescale_factor : 1;
+  return image_mean.map((mean, channel) => {
+    if (!do_normalize) return { scale: factor, shift: 0 };
+    const std = image_std[channel]!;
+    return { scale: factor / std, shift: -mean / std };
+  });
+}
+
+/** Without regard to the aspect ratio, by Pillow's filters. */
+async function squashed(
+  pixels_HWC: Tensor<"uint8">,
+  { do_resize, size, resample: filter }: Processor,
+  maps: readonly Affine[],
+  steps: Steps,
+): Promise<Tensor<"float32">> {
+  const levels_CHW = do_resize
+    ? await pillowResize(pixels_HWC, [size.height, size.width], PILLOW_FILTERS[filter]!, steps)
+    : ops.permute(pixels_HWC, [2, 0, 1]);
+  const perChannel = (of: keyof Affine) =>
+    tensor(
+      maps.map((map) => map[of]),
+      { shape: [maps.length, 1, 1] },
+    );
+  const { control } = steps;
+  const scaled = await steps.run(ops.job.mul(levels_CHW, perChannel("scale"), { ...control }));
+  await steps.run(ops.job.add_(scaled, perChannel("shift"), { ...steps.control }));
+  return ops.contiguous(scaled).as("float32");
+}
+
+/** How rows and columns become those of the model's input, with padding below and to the right. */
+function axes(image: Sides, processor: Processor): [rows: Axis, columns: Axis] {
+  const { width, height } = image;
+  const frame = boxMap(image, processor);
+  const { do_resize, protocol, resize_rule } = processor;
+  const size = do_resize ? processor.size : { width: frame.x, height: frame.y };
+  if (protocol === "scenic-eval") {
+    const fit = fitted(image, size);
+    return [
+      axis(upTo(fit.height, bilinear(height, fit.height)), height, size.height),
+      axis(upTo(fit.width, bilinear(width, fit.width)), width, size.width),
+    ];
+  }
+  const shrinks = frame.y > size.height && frame.x > size.width;
+  const rule = (input: number, output: number) =>
+    resize_rule === "skimage" ? skimage(input, output) : shortBlur(input, output, shrinks);
+  return [
+    axis(rule(frame.y, size.height), height, size.height),
+    axis(rule(frame.x, size.width), width, size.width),
+  ];
+}
+
+/** The largest sides of the picture's shape within `size`, in float32 as scenic works them out. */
+function fitted({ width, height }: Sides, size: Sides): Sides {
+  const f = Math.fround;
+  const ratio = Math.max(f(height / size.height), f(width / size.width));
+  const within = (side: number, most: number) =>
+    Math.max(1, Math.floor(Math.min(f(side / ratio), most)));
+  return { width: within(width, size.width), height: within(height, size.height) };
+}
