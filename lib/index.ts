@@ -66,8 +66,40 @@ export {
 export { type Disposable, enableGrad, gradEnabled, keep, noGrad, tidy } from "./core/scope.js";
 export { Session, type SessionCallOptions } from "./core/session.js";
 export { Tensor } from "./core/tensor.js";
-export { decodeImage, type ImageSource, type RawImage } from "./media/image.js";
+export * from "./eval/index.js";
+export { type HubOptions, locate, type Pulled, type PullOptions, pull } from "./hub/index.js";
+export type { Colour } from "./media/colours.js";
+export { type DrawnBox, type DrawOptions, drawBoxes } from "./media/draw.js";
+export {
+  type DecodeOptions,
+  decodeImage,
+  type ImageSource,
+  type RawImage,
+  writeImage,
+} from "./media/image.js";
+export { expandSources, type MediaSource } from "./media/sources.js";
+export {
+  isVideo,
+  type VideoFrame,
+  type VideoOptions,
+  type VideoWriter,
+  type VideoWriterOptions,
+  videoFrames,
+  videoWriter,
+} from "./media/video.js";
 export { systems } from "./models/index.js";
+export * as owlvit from "./models/owlvit/index.js";
+export {
+  type Detection,
+  type DetectOptions,
+  ImageEmbedding,
+  OwlViT,
+  type OwlViTImage,
+  type OwlViTLoadOptions,
+  type OwlViTQueries,
+  type Proposal,
+  Queries,
+} from "./models/owlvit/index.js";
 export * as vit22b from "./models/vit22b/index.js";
 export {
   type ClassifyOutputs,
@@ -76,3 +108,9 @@ export {
   ViT22B,
   type ViT22BImage,
 } from "./models/vit22b/pipeline.js";
+export {
+  type DecodeOptions as DecodeTextOptions,
+  type EncodeOptions as EncodeTextOptions,
+  Tokenizer,
+} from "./text/tokenizer.js";
+export { type Verification, type VerifyOptions, verify } from "./verify/verify.js";

@@ -23,3 +23,14 @@ target_include_directories(libtorch SYSTEM INTERFACE
   "${TORCHSIGHT_LIBTORCH}/include/torch/csrc/api/include")
 target_link_libraries(libtorch INTERFACE libtorch::torch_cpu libtorch::c10)
 target_compile_definitions(libtorch INTERFACE USE_C10D_GLOO USE_DISTRIBUTED)
+
+# `at::parallel_for` is inline code over OpenMP; compiled without it, loops of our own would run on
+# one thread. The runtime is the one that came with libtorch.
+if(UNIX AND NOT APPLE)
+  find_package(OpenMP COMPONENTS CXX)
+  file(GLOB OPENMP_RUNTIME "${TORCHSIGHT_LIBTORCH}/lib/libgomp*.so*")
+  if(OpenMP_CXX_FOUND AND OPENMP_RUNTIME)
+    target_compile_options(libtorch INTERFACE ${OpenMP_CXX_FLAGS})
+    target_link_libraries(libtorch INTERFACE ${OPENMP_RUNTIME})
+  endif()
+endif()

@@ -1,3 +1,4 @@
+import { detect } from "./detect.js";
 import { encode } from "./encode.js";
 import { load } from "./load.js";
 import { operators } from "./operators.js";
@@ -5,4 +6,4 @@ import type { Benchmark } from "./report.js";
 import { start } from "./start.js";
 
 /** What `torchsight bench` measures: everything that needs no other program to compare with. */
-export const benchmarks: readonly Benchmark[] = [operators, encode, load, start];
+export const benchmarks: readonly Benchmark[] = [operators, encode, detect, load, start];

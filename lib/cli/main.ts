@@ -33,6 +33,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Bring a model from the hub into the cache",
     load: async () => (await import("./pull.js")).default,
   },
+  verify: {
+    summary: "Compare a model with what others have published of it",
+    load: async () => (await import("./verify.js")).default,
+  },
   setup: {
     summary: "Fetch libtorch into the cache",
     load: async () => (await import("./setup.js")).default,

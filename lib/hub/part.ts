@@ -13,23 +13,28 @@ export function asyncPart<T>(
 ): Job<T> {
   return new Job<T>((driver) => {
     const abort = new AbortController();
-    const signals = [abort.signal];
-    if (control.signal) signals.push(control.signal);
-    if (control.deadline !== undefined) {
-      // A timer may be early by less than a millisecond.
-      const left = Math.ceil(control.deadline) + 1;
-      signals.push(AbortSignal.timeout(Math.min(left, LONGEST_TIMER_MS)));
-    }
+    const signals = control.signal ? [abort.signal, control.signal] : [abort.signal];
+    // Not AbortSignal.timeout: Node.js 20 may collect it inside of AbortSignal.any, and never ends.
+    const timer =
+      control.deadline === undefined
+        ? undefined
+        : // It may be early by less than a millisecond.
+          setTimeout(
+            () => abort.abort(),
+            Math.min(Math.ceil(control.deadline) + 1, LONGEST_TIMER_MS),
+          );
     driver.started();
     const begun = performance.now();
     const stats = () => ({ queued: 0, ran: (performance.now() - begun) / 1000, peakBytes: 0 });
     const signal = AbortSignal.any(signals);
     // Begun a moment later, so that whoever has started it can listen from the first on.
     const running = Promise.resolve().then(() => work(signal, (now) => driver.progressed(now)));
-    running.then(
-      (value) => driver.resolve(value, stats()),
-      (error) => driver.reject(error, stats()),
-    );
+    running
+      .finally(() => clearTimeout(timer))
+      .then(
+        (value) => driver.resolve(value, stats()),
+        (error) => driver.reject(error, stats()),
+      );
     return (reason) => abort.abort(reason);
   });
 }

@@ -16,7 +16,7 @@
 namespace torchsight {
 namespace {
 
-constexpr int64_t kMinRows = 32;          // below this, memory is the bound and layout is moot
+constexpr int64_t kMinRows = 8;           // below this, memory is the bound and layout is moot
 constexpr int64_t kMaxRows = 512;         // enough for kernels to reach their full speed
 constexpr int64_t kMinWeights = 1 << 18;  // smaller products are over before it matters
 constexpr int kRounds = 3;

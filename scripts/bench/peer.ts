@@ -1,7 +1,22 @@
 /** Programs that the benchmark compares with: they run when told to, so that runs can alternate. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface, type Interface } from "node:readline";
-import type { Timed } from "../../dist/bench/measure.js";
+import type { Estimate, Timed } from "../../dist/bench/measure.js";
+import type { Row } from "../../dist/bench/report.js";
+
+/** How often ours and a peer are run in turn. */
+export const PAIRS = 15;
+
+/** A row that compares with a peer. */
+export const compared = (name: string, peer: string, ours: Estimate, ratio: Estimate): Row => ({
+  name,
+  seconds: ours,
+  ratio,
+  peer: `faster than ${peer}`,
+});
+
+/** A peer could not start; the message tells why. */
+export class PeerFailure extends Error {}
 
 export class Peer implements AsyncDisposable {
   readonly #process: ChildProcess;
@@ -14,11 +29,13 @@ export class Peer implements AsyncDisposable {
     this.#lines = this.#reader[Symbol.asyncIterator]();
   }
 
-  /** Starts a peer and waits until it is ready. */
+  /** Starts a peer and waits until it is ready. Rejects with {@link PeerFailure}. */
   static async start(command: string, args: string[], cwd: string): Promise<Peer> {
     const peer = new Peer(command, args, cwd);
-    if ((await peer.#answer()) !== "ready") throw new Error(`${command} ${args.join(" ")} failed`);
-    return peer;
+    const answer = await peer.#answer().catch((error: Error) => error.message);
+    if (answer === "ready") return peer;
+    await peer[Symbol.asyncDispose]();
+    throw new PeerFailure(answer.replace(/^failed: /, ""));
   }
 
   /** Asks for one run and returns the seconds that the peer measured itself. */

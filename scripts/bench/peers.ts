@@ -3,21 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BATCH, encodeOnce, LARGE } from "../../dist/bench/encode.js";
-import { type Estimate, pairs } from "../../dist/bench/measure.js";
+import { pairs } from "../../dist/bench/measure.js";
 import { addTwoByTwo } from "../../dist/bench/operators.js";
-import type { Benchmark, Row } from "../../dist/bench/report.js";
+import type { Benchmark } from "../../dist/bench/report.js";
 import { createModule, randn, readTensors, writeTensors } from "../../dist/index.js";
-import { Peer } from "./peer.js";
-import { onnxruntimeFolder, peersFolder, peersPython, run, scriptOf } from "./setup.js";
-
-const PAIRS = 15;
-
-const compared = (name: string, peer: string, ours: Estimate, ratio: Estimate): Row => ({
-  name,
-  seconds: ours,
-  ratio,
-  peer: `faster than ${peer}`,
-});
+import { detectorPeers } from "./detector.js";
+import { compared, PAIRS, Peer } from "./peer.js";
+import { packageFolder, peersFolder, peersPython, run, scriptOf } from "./setup.js";
 
 /** `add` from TypeScript beside `torch.add` from Python. */
 const addPeer: Benchmark = {
@@ -49,7 +41,7 @@ const onnxruntime: Start = (folder, inputs) => {
   const onnx = join(folder, "model.onnx");
   run(peersPython(), [scriptOf("export_onnx.py"), folder, inputs, onnx]);
   const args = [scriptOf("onnxruntime.mjs"), onnx, inputs, "2"];
-  return Peer.start(process.execPath, args, onnxruntimeFolder());
+  return Peer.start(process.execPath, args, packageFolder("onnxruntime-node"));
 };
 
 /** The ViT-L-sized encoder beside a peer, whose results are compared too. */
@@ -86,4 +78,5 @@ export const peers: readonly Benchmark[] = [
   addPeer,
   encodePeer("encode-eager", "PyTorch eager", eager),
   encodePeer("encode-onnxruntime", "onnxruntime-node", onnxruntime),
+  ...detectorPeers,
 ];
