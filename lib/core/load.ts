@@ -51,9 +51,10 @@ export interface LoadOptions extends JobControl {
 }
 
 /**
- * Loads a model: a folder with `config.json` and weights, a file of weights, or the name of a model
- * that ships with the package. The job rejects with `NOT_FOUND`, `BAD_CONFIG`, `BAD_CHECKPOINT`, or
- * `UNSUPPORTED` for a model type that is not known.
+ * Loads a model: a folder with `config.json` and weights, a file of weights, the name of a model
+ * that ships with the package, or `org/name[@revision]` in the cache of the Hugging Face hub, where
+ * `pull` puts it. The network is not used. The job rejects with `NOT_FOUND`, `BAD_CONFIG`,
+ * `BAD_CHECKPOINT`, or `UNSUPPORTED` for a model type that is not known.
  *
  * @example
  * ```ts
