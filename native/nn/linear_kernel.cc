@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include <bit>
 #include <chrono>
 #include <limits>
 #include <map>
@@ -16,8 +15,10 @@
 namespace torchsight {
 namespace {
 
-constexpr int64_t kMinRows = 8;           // below this, memory is the bound and layout is moot
-constexpr int64_t kMaxRows = 512;         // enough for kernels to reach their full speed
+constexpr int64_t kMinRows = 8;  // below this, memory is the bound and layout is moot
+// Enough for kernels to reach their full speed. Below it rows are counted exactly: a kernel that is
+// best for 576 of them can be the slowest for 577.
+constexpr int64_t kMaxRows = 1024;
 constexpr int64_t kMinWeights = 1 << 18;  // smaller products are over before it matters
 constexpr int kRounds = 3;
 constexpr double kMargin = 0.97;  // what another layout must reach to be worth repacking
@@ -78,7 +79,7 @@ bool worth_choosing(int64_t rows, int64_t weights, const at::TensorOptions& opti
 }
 
 LinearKernel choose_linear_kernel(int64_t rows, const std::vector<LinearShape>& shapes) {
-  rows = std::min<int64_t>(std::bit_floor(static_cast<uint64_t>(rows)), kMaxRows);
+  rows = std::min(rows, kMaxRows);
   using Entry = std::tuple<int64_t, int64_t, Activation>;
   std::vector<Entry> key{{rows, at::get_num_threads(), Activation::kNone}};
   for (const LinearShape& shape : shapes) key.emplace_back(shape.out, shape.in, shape.activation);
