@@ -1,4 +1,4 @@
-/** Checking the fields of a `config.json`: each value is what it must be, or `BAD_CONFIG` names it. */
+/** Checks the fields of a `config.json`: each is what it must be, or `BAD_CONFIG` names it. */
 import { describeValue, TorchsightError } from "./errors.js";
 import { nearest } from "./near.js";
 

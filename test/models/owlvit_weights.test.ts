@@ -1,4 +1,4 @@
-/** Checkpoints of OWL-ViT and OWLv2: the public names and shapes, and a start from CLIP's weights. */
+/** Checkpoints of OWL-ViT and OWLv2: the public names and shapes, and a start from CLIP. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
@@ -102,7 +102,7 @@ test("positions are resized as SciPy zooms", async (t) => {
   }
 });
 
-test("a detector that starts from CLIP: its towers, and heads that have learnt nothing", async (t) => {
+test("a detector that starts from CLIP: its towers, and fresh heads", async (t) => {
   const [source, target] = [fixture("owlvit_clip"), join(temporary(t), "detector")];
   await fromClip(source, target, { modelType: "owlv2", imageSize: 28, seed: 3 });
   const clip = await tensorsOf(join(source, "model.safetensors"));

@@ -1,7 +1,7 @@
 /**
  * A detector to be trained, out of a CLIP checkpoint: its towers, with the positions of pictures
- * resized to the detector's grid and those of texts cut to its context, and fresh heads (Minderer et
- * al., arXiv 2205.06230, section 3; scenic, `projects/owl_vit/clip/layers.py` and `utils.py`).
+ * resized to the detector's grid and those of texts cut to its context, and fresh heads (Minderer
+ * et al., arXiv 2205.06230, section 3; scenic, `projects/owl_vit/clip/layers.py`, `utils.py`).
  */
 import { cpSync, existsSync } from "node:fs";
 import { join, resolve } from "node:path";

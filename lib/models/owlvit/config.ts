@@ -1,9 +1,9 @@
 /**
- * Configs of `model_type: owlvit` and `owlv2`, as transformers writes them, and the published sizes.
+ * Configs of `model_type: owlvit` and `owlv2`, as transformers has them, and the published sizes.
  *
- * Sources: Minderer et al., "Simple Open-Vocabulary Object Detection with Vision Transformers", arXiv
- * 2205.06230, and "Scaling Open-Vocabulary Object Detection", arXiv 2306.09683; the sizes are those
- * of the public checkpoints (scenic, `projects/owl_vit/configs`).
+ * Sources: Minderer et al., "Simple Open-Vocabulary Object Detection with Vision Transformers",
+ * arXiv 2205.06230, and "Scaling Open-Vocabulary Object Detection", arXiv 2306.09683; the sizes are
+ * those of the public checkpoints (scenic, `projects/owl_vit/configs`).
  */
 import {
   badField,
@@ -49,7 +49,7 @@ export interface OwlViTConfig {
   /** Width of the embeddings of queries and patches; the text tower's own. */
   projection_dim: number;
   logit_scale_init_value: number;
-  /** Our own: epsilon of the norm after merging the class token; the tower's by default, 1e-6 in scenic. */
+  /** Our own: epsilon of the norm after merging the class token. Default the tower's; scenic 1e-6. */
   merged_norm_eps: number;
   /** Our own: the heads' GELU, `erf` as in transformers or `tanh` as in scenic. */
   head_gelu: "erf" | "tanh";

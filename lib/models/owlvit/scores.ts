@@ -1,4 +1,4 @@
-/** How well queries fit the patches of a picture, a few queries at a time so that memory is bounded. */
+/** How well queries fit the patches of a picture, a few at a time so that memory is bounded. */
 import type { Steps } from "../../core/compose.js";
 import type { Module } from "../../core/module.js";
 import { ops } from "../../core/ops.js";

@@ -97,7 +97,10 @@ export class ViT22B {
   static random(model: ViT22BVariant | ViT22BConfigInput, options: LoadOptions = {}): Job<ViT22B> {
     return composeJob(options, async (steps) => {
       const config = typeof model === "string" ? variant(model) : parseConfig(model);
-      const job = createModule<ViT22BMethods>(config, { ...withoutControl(options), ...steps.control });
+      const job = createModule<ViT22BMethods>(config, {
+        ...withoutControl(options),
+        ...steps.control,
+      });
       return ViT22B.#of(await steps.run(job));
     });
   }
