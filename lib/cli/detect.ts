@@ -5,7 +5,7 @@ import { type Detection, type DetectOptions, OwlViT, Queries } from "../models/o
 import { TEMPLATES } from "../models/owlvit/prompts.js";
 import { realNumber, usage, wholeNumber } from "./arguments.js";
 import { defineCommand, type Values } from "./command.js";
-import { Drawing } from "./drawing.js";
+import { Drawing, drawnFiles } from "./drawing.js";
 import { loadOptions, MODEL_ARGS } from "./model_args.js";
 import type { Output } from "./output.js";
 
@@ -66,6 +66,7 @@ export default defineCommand({
     const fps = realNumber("fps", args.fps, { least: 1e-3, most: 1000 });
     const sources: MediaSource[] = [];
     for await (const source of expandSources(lists.image ?? [])) sources.push(source);
+    const files = args.draw === undefined ? [] : await drawnFiles(args.draw, sources);
     const bar = output.progress("loading");
     const onProgress = ({ done, total, phase }: { done: number; total: number; phase: string }) =>
       bar.update(done, total, phase);
@@ -75,7 +76,7 @@ export default defineCommand({
         onProgress,
       });
       using queries = await queriesOf(model, lists, boxes, { ...options, onProgress });
-      const drawing = new Drawing(args.draw, sources, queries.labels, signal);
+      await using drawing = new Drawing(files, queries.labels, signal);
       for (const [index, source] of sources.entries()) {
         for await (const { image, frame } of framesOf(source, { fps, signal })) {
           const found = await model.detect(image, queries, { ...options, onProgress });

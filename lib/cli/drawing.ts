@@ -1,13 +1,72 @@
 /** Pictures and videos with boxes drawn on them, written beside the results of a command. */
-import { existsSync, mkdirSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { basename, extname, join } from "node:path";
 import { type DrawnBox, drawBoxes } from "../media/draw.js";
 import { type RawImage, writeImage } from "../media/image.js";
+import type { MediaKind } from "../media/kinds.js";
+import { requireFolderOf } from "../media/paths.js";
 import type { MediaSource } from "../media/sources.js";
 import { type VideoWriter, videoWriter } from "../media/video.js";
+import { usage } from "./arguments.js";
+
+/** Endings of files that can be written. What has another is written with the first. */
+const ENDINGS: Readonly<Record<MediaKind, readonly string[]>> = {
+  image: [".png", ".avif", ".gif", ".jpeg", ".jpg", ".tif", ".tiff", ".webp"],
+  video: [".mp4", ".gif", ".webm"],
+};
 
 /** Frames a second of a video whose only frame does not tell. */
 const LONE_FRAME_RATE = 1;
+
+/**
+ * The file that each source is drawn to: `target` itself for one source, else one in the folder
+ * `target`, which is made, under the source's name.
+ *
+ * @throws `USAGE` where that cannot be, or would be a source; `NOT_FOUND` for a missing folder.
+ */
+export async function drawnFiles(
+  target: string,
+  sources: readonly MediaSource[],
+): Promise<string[]> {
+  const folder = isFolder(target, sources);
+  const files = folder ? filesIn(target, sources) : [target];
+  const originals = new Set(sources.map(({ file }) => realpathSync(file)));
+  const lost = files.find((file) => existsSync(file) && originals.has(realpathSync(file)));
+  if (lost !== undefined) {
+    throw usage(`expected another place than the source's for --draw but received ${lost}`);
+  }
+  if (folder) mkdirSync(target, { recursive: true });
+  else await requireFolderOf(target);
+  return files;
+}
+
+function isFolder(target: string, [first, ...others]: readonly MediaSource[]): boolean {
+  if (existsSync(target) && statSync(target).isDirectory()) return true;
+  const ending = extname(target).toLowerCase();
+  if (others.length > 0) {
+    const isFile = existsSync(target) || Object.values(ENDINGS).flat().includes(ending);
+    if (isFile) throw usage(`expected a folder for --draw of several but received ${target}`);
+    return true;
+  }
+  if (ending === "") return true;
+  const known = ENDINGS[first?.kind ?? "image"];
+  if (known.includes(ending)) return false;
+  throw usage(`expected a file with an ending of ${known.join(", ")} for --draw: ${target}`);
+}
+
+/** Names of the sources, told apart where they are the same. */
+function filesIn(folder: string, sources: readonly MediaSource[]): string[] {
+  const taken = new Set<string>();
+  return sources.map(({ file, kind }) => {
+    const given = extname(file);
+    const name = basename(file, given);
+    const ending = ENDINGS[kind].includes(given.toLowerCase()) ? given : ENDINGS[kind][0];
+    let free = `${name}${ending}`;
+    for (let count = 2; taken.has(free); count += 1) free = `${name}-${count}${ending}`;
+    taken.add(free);
+    return join(folder, free);
+  });
+}
 
 /** A frame that waits for the next one's time to tell the rate. */
 interface Waiting {
@@ -15,15 +74,16 @@ interface Waiting {
   time: number;
 }
 
-export class Drawing {
+/** What is drawn. Disposed of before the last file is complete, it leaves none of that file. */
+export class Drawing implements AsyncDisposable {
+  readonly #abort = new AbortController();
   #video: VideoWriter | undefined;
   #waiting: Waiting | undefined;
   #path = "";
 
   constructor(
-    /** A file for one source, a folder for several; undefined: nothing is drawn. */
-    private readonly target: string | undefined,
-    private readonly sources: readonly MediaSource[],
+    /** A file for each source; none: nothing is drawn. */
+    private readonly files: readonly string[],
     private readonly labels: readonly string[],
     private readonly signal: AbortSignal,
   ) {}
@@ -35,10 +95,11 @@ export class Drawing {
     boxes: readonly DrawnBox[],
     time: number | undefined,
   ): Promise<void> {
-    if (this.target === undefined) return;
+    const file = this.files[source];
+    if (file === undefined) return;
+    this.#path = file;
     const drawn = await drawBoxes(image, boxes, { labels: this.labels });
-    this.#path = this.#pathOf(this.target, this.sources[source]!.file);
-    if (time === undefined) await writeImage(drawn, this.#path);
+    if (time === undefined) await writeImage(drawn, file);
     else await this.#addFrame({ drawn, time });
   }
 
@@ -49,6 +110,11 @@ export class Drawing {
     await this.#video?.close();
     this.#video = undefined;
     this.#waiting = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort();
+    await this.#video?.[Symbol.asyncDispose]();
   }
 
   async #addFrame(frame: Waiting): Promise<void> {
@@ -66,14 +132,8 @@ export class Drawing {
 
   #open({ width, height }: RawImage, fps: number): VideoWriter {
     const rate = Math.round(fps * 1000) / 1000;
-    this.#video = videoWriter(this.#path, { width, height, fps: rate, signal: this.signal });
+    const signal = AbortSignal.any([this.signal, this.#abort.signal]);
+    this.#video = videoWriter(this.#path, { width, height, fps: rate, signal });
     return this.#video;
-  }
-
-  #pathOf(target: string, file: string): string {
-    const isFolder = existsSync(target) && statSync(target).isDirectory();
-    if (this.sources.length === 1 && !isFolder) return target;
-    mkdirSync(target, { recursive: true });
-    return join(target, basename(file));
   }
 }

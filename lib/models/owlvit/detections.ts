@@ -1,8 +1,8 @@
 /** What is found in one picture, as users get it. */
 import type { Steps } from "../../core/compose.js";
-import { invalidArgument, TorchsightError } from "../../core/errors.js";
+import { invalidArgument } from "../../core/errors.js";
 import type { Module } from "../../core/module.js";
-import { clipped, nms, sigmoid, toCorners, toPixels, topK } from "./boxes.js";
+import { clipped, nms, sigmoid, toCorners, toPixels } from "./boxes.js";
 import type { ImageEmbedding, Queries } from "./embeddings.js";
 import type { OwlViTMethods } from "./methods.js";
 import {
@@ -70,8 +70,7 @@ export async function detections(
   const found = await kept(module, image, queries, boxes, options, steps);
   const objectness = image.tensors.objectness_logits && (await objectnessOf(image));
   const corners = framed(found.boxes, image, options);
-  const order = topK(found.scores, found.scores.length);
-  return Array.from(order, (i) => {
+  return bestFirst(found.scores).map((i) => {
     const [query, patch] = [found.queries[i]!, found.patches[i]!];
     return {
       box: boxAt(corners, i),
@@ -137,23 +136,27 @@ export async function proposals(
   if (!(Number.isSafeInteger(most) && most > 0)) {
     throw invalidArgument("topK", "a positive integer", most);
   }
+  if (!(typeof minObjectness === "number" && minObjectness >= 0 && minObjectness <= 1)) {
+    throw invalidArgument("minObjectness", "a number from 0 to 1", minObjectness);
+  }
   const scores = await objectnessOf(image);
   const corners = toCorners(await numbersOf(image.tensors.pred_boxes));
-  const order = nmsIou === undefined ? topK(scores, scores.length) : nms(corners, scores, nmsIou);
+  const order = nmsIou === undefined ? bestFirst(scores) : [...nms(corners, scores, nmsIou)];
   const pixels = framed(toPixels(corners, image.scale), image, options);
-  return Array.from(order.filter((patch) => scores[patch]! > minObjectness).slice(0, most)).map(
-    (patch) => ({ box: boxAt(pixels, patch), score: scores[patch]!, patch }),
-  );
+  return order
+    .filter((patch) => scores[patch]! > minObjectness)
+    .slice(0, most)
+    .map((patch) => ({ box: boxAt(pixels, patch), score: scores[patch]!, patch }));
 }
 
 /** How much each patch's box looks like an object. */
-async function objectnessOf({ tensors }: ImageEmbedding): Promise<Float32Array> {
-  const { objectness_logits: logits } = tensors;
-  if (logits) return (await numbersOf(logits)).map(sigmoid);
-  throw new TorchsightError(
-    "UNSUPPORTED",
-    "expected a model with objectness, such as OWLv2, but received one without",
-  );
+async function objectnessOf(image: ImageEmbedding): Promise<Float32Array> {
+  return (await numbersOf(image.objectness)).map(sigmoid);
+}
+
+/** Places by their scores; of equal scores the first goes first. */
+function bestFirst(scores: Float32Array): number[] {
+  return [...scores.keys()].sort((a, b) => scores[b]! - scores[a]! || a - b);
 }
 
 function framed(

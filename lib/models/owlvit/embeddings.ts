@@ -48,6 +48,14 @@ export class ImageEmbedding extends Held<ImageTensors> {
   get patches(): number {
     return this.tensors.pred_boxes.shape[1]!;
   }
+
+  /** Logits of holding any object, [1, P]. Throws `UNSUPPORTED` where the model tells none. */
+  get objectness(): Tensor {
+    const { objectness_logits: logits } = this.tensors;
+    if (logits) return logits;
+    const expected = "a model with objectness, such as OWLv2,";
+    throw new TorchsightError("UNSUPPORTED", `expected ${expected} but received one without`);
+  }
 }
 
 /** What a query is made of. */
@@ -82,16 +90,9 @@ export class Queries extends Held<{ embeds: Tensor }> {
 
   /** All queries of several lists, in order. They must be of one kind and of equally many prompts. */
   static joined(lists: readonly Queries[]): Queries {
-    const [first] = lists;
-    if (!first) throw invalidArgument("the queries", "at least one", lists);
-    const other = lists.find(
-      ({ kind, shape }) => kind !== first.kind || shape[0] !== first.shape[0],
-    );
-    if (other) {
-      const expected = `queries of the kind ${first.kind} with ${first.shape[0]} prompts`;
-      const received = `the kind ${other.kind} with ${other.shape[0]}`;
-      throw new TorchsightError("BAD_INPUT", `expected ${expected} but received ${received}`);
-    }
+    const [first] = alike(lists, ({ kind, shape: [prompts, , width] }) => {
+      return `${kind} queries of ${prompts} prompts and ${width} numbers`;
+    });
     const all = lists.map(({ tensors }) => tensors.embeds);
     return new Queries(
       lists.length === 1 ? ops.alias(all[0]!) : ops.cat(all, 1),
@@ -103,16 +104,16 @@ export class Queries extends Held<{ embeds: Tensor }> {
 
   /**
    * One query out of several that show the same thing (few-shot): the mean of their embeddings. The
-   * queries that are averaged stay the caller's.
+   * queries that are averaged stay the caller's. They must be of one kind.
    */
   static average(queries: readonly Queries[], label?: string): Queries {
-    const [first] = queries;
-    if (!first) throw invalidArgument("the queries", "at least one", queries);
+    const [first] = alike(queries, ({ kind, shape }) => `${kind} queries of ${shape[2]} numbers`);
     const mean = tidy(() => {
       const flat = queries.map(({ tensors: { embeds } }) => ops.flatten(embeds, 0, 1));
       return ops.unsqueeze(ops.mean(ops.cat(flat), [0], true), 0);
     });
-    return new Queries(mean, [label ?? first.labels[0] ?? "example"], first.kind);
+    const truncated = queries.some((one) => one.truncated.includes(true));
+    return new Queries(mean, [label ?? first.labels[0] ?? "example"], first.kind, [truncated]);
   }
 
   /** Writes the queries to a safetensors file. */
@@ -126,14 +127,34 @@ export class Queries extends Held<{ embeds: Tensor }> {
   /** Reads what {@link save} wrote. Rejects with `NOT_FOUND` or `BAD_CHECKPOINT`. */
   static async load(path: string): Promise<Queries> {
     const { metadata } = openCheckpoint(requireFile(path));
-    const told = described(metadata.queries);
-    const { embeds } = await readTensors(path);
-    const [, count] = embeds?.shape ?? [];
-    if (!told || embeds?.ndim !== 3 || count !== told.labels.length) {
+    return await tidy(async () => {
+      const { embeds } = await readTensors(path);
+      const told = described(metadata.queries);
+      const [, count] = embeds?.shape ?? [];
+      if (told && embeds?.ndim === 3 && count === told.labels.length) {
+        return new Queries(embeds, told.labels, told.kind, told.truncated);
+      }
       throw new TorchsightError("BAD_CHECKPOINT", `expected saved queries in ${path}`);
-    }
-    return new Queries(embeds, told.labels, told.kind, told.truncated);
+    });
   }
+}
+
+/**
+ * Queries of which all are described as the first one is. Throws `BAD_INPUT` for others, for none,
+ * and for what is no list of queries.
+ */
+function alike(
+  lists: readonly Queries[],
+  describe: (one: Queries) => string,
+): readonly [Queries, ...Queries[]] {
+  const good = Array.isArray(lists) && lists.every((one) => one instanceof Queries);
+  if (!good || lists.length === 0) {
+    throw invalidArgument("the queries", "at least one of embedded queries", lists);
+  }
+  const [expected, ...others] = lists.map(describe);
+  const other = others.find((one) => one !== expected);
+  if (other === undefined) return lists as [Queries, ...Queries[]];
+  throw new TorchsightError("BAD_INPUT", `expected ${expected} but received ${other}`);
 }
 
 interface Description {
@@ -146,8 +167,10 @@ function described(text: unknown): Description | undefined {
   if (typeof text !== "string") return undefined;
   try {
     const { labels, kind, truncated } = JSON.parse(text) as Description;
-    const good = [labels, truncated].every(Array.isArray) && ["text", "example"].includes(kind);
-    return good ? { labels, kind, truncated } : undefined;
+    const all = (list: unknown[], type: string) => list.every((one) => typeof one === type);
+    const good = all(labels, "string") && all(truncated, "boolean");
+    const known = ["text", "example"].includes(kind) && labels.length === truncated.length;
+    return good && known ? { labels, kind, truncated } : undefined;
   } catch {
     return undefined;
   }

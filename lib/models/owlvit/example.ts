@@ -18,10 +18,10 @@ export interface ExampleQueryOptions {
   /**
    * Among the boxes that fit the object's: the one whose embedding is least like the mean of all
    * (`dissimilar`, default for OWL-ViT), the one that most looks like an object (`objectness`,
-   * default for OWLv2, as its authors advise), or whichever `index` says.
+   * default for OWLv2, as its authors advise), or whichever `index` says (default where it does).
    */
   strategy?: "dissimilar" | "objectness" | "index" | undefined;
-  /** The patch, for the strategy `index`. */
+  /** The patch, for the strategy `index`. It need not fit the box. */
   index?: number | undefined;
   /** What the query is called. Default `example`. */
   label?: string | undefined;
@@ -46,15 +46,21 @@ export async function exampleQuery(
   options: ExampleQueryOptions,
   steps: Steps,
 ): Promise<ExampleQuery> {
-  const { label = "example" } = options;
-  if (options.strategy === "index") {
-    const patch = checkedIndex(options.index, image);
-    const embeds = tidy(() => ops.contiguous(ops.narrow(image.tensors.class_embeds, 1, patch, 1)));
+  const { index, label = "example" } = options;
+  const { class_embeds, pred_boxes, objectness_logits } = image.tensors;
+  const usual = objectness_logits ? "objectness" : "dissimilar";
+  const strategy = options.strategy ?? (index === undefined ? usual : "index");
+  if (strategy === "index") {
+    const patch = checkedIndex(index, image);
+    // A copy: a view would keep the embeddings of the whole picture.
+    const embeds = tidy(() => ops.clone(ops.narrow(class_embeds, 1, patch, 1)));
     return new ExampleQuery(embeds, label, patch);
   }
-  const { class_embeds, pred_boxes, objectness_logits } = image.tensors;
-  const embedded = { class_embeds, pred_boxes, ...(objectness_logits && { objectness_logits }) };
-  const strategy = options.strategy ?? (objectness_logits ? "objectness" : "dissimilar");
+  const embedded = {
+    class_embeds,
+    pred_boxes,
+    ...(strategy === "objectness" && { objectness_logits: image.objectness }),
+  };
   const [embeds, patch] = await tidy(async () => {
     const query_boxes = tensor(frameOf(options.box, image), { shape: [1, 4] });
     const inputs = { ...embedded, query_boxes };
@@ -78,9 +84,11 @@ function frameOf(
   { size, scale }: ImageEmbedding,
 ): Float32Array {
   const corners = box ?? [0, 0, size.width, size.height];
-  const [x0, y0, x1, y1] = corners as Box;
-  const good = corners.length === 4 && corners.every(Number.isFinite) && x1 > x0 && y1 > y0;
-  if (!good) throw invalidArgument("box", "[x0, y0, x1, y1] with x0 < x1 and y0 < y1", box);
+  const four = Array.isArray(corners) && corners.length === 4 && corners.every(Number.isFinite);
+  const [x0, y0, x1, y1] = (four ? corners : []) as unknown as Box;
+  if (!(x0 < x1 && y0 < y1)) {
+    throw invalidArgument("box", "[x0, y0, x1, y1] with x0 < x1 and y0 < y1", box);
+  }
   if (x1 <= 0 || y1 <= 0 || x0 >= size.width || y0 >= size.height) {
     throw invalidArgument("box", `a box within ${size.width} x ${size.height} pixels`, box);
   }

@@ -1,5 +1,6 @@
 /** Pictures to what the image tower and the heads say of them. */
 import type { Steps } from "../../core/compose.js";
+import { invalidArgument } from "../../core/errors.js";
 import type { Module } from "../../core/module.js";
 import { ops } from "../../core/ops.js";
 import { tidy } from "../../core/scope.js";
@@ -31,10 +32,10 @@ export async function embedImages(
   steps: Steps,
 ): Promise<ImageEmbedding[]> {
   const wanted = adjusted(processor, options);
+  const args = sizeArgs(options);
   const decoded = await Promise.all(images.map((image) => decodeImage(image)));
   const outputs = await tidy(async () => {
     const pixel_values = await toPixelValues(decoded, wanted, steps, options.size);
-    const args = sizeArgs(options);
     const job = module.call("embed_image", { pixel_values }, { args, ...steps.control });
     const { taps: _, ...tensors } = await steps.run(job);
     return tensors;
@@ -46,7 +47,11 @@ export async function embedImages(
   });
 }
 
+/** How the model takes pictures of that size. Throws `BAD_INPUT`. */
 function sizeArgs({ size, positions = "interpolate" }: ImageOptions): SizeArgs {
+  if (positions !== "interpolate" && positions !== "truncate") {
+    throw invalidArgument("positions", "interpolate or truncate", positions);
+  }
   if (size === undefined) return {};
   return positions === "truncate"
     ? { truncate_pos_encoding: true }

@@ -1,7 +1,8 @@
-import { cpSync, existsSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { folderOf, readConfig } from "../../core/checkpoint.js";
 import { type ComposeControl, composeJob, type Steps, withoutControl } from "../../core/compose.js";
+import { objectOf } from "../../core/config.js";
 import { disposable } from "../../core/disposable.js";
 import { invalidArgument } from "../../core/errors.js";
 import { TOKENIZER_FILES } from "../../core/hub-cache.js";
@@ -105,11 +106,14 @@ export class OwlViT {
    */
   static load(pathOrName: string, options: OwlViTLoadOptions = {}): Job<OwlViT> {
     return composeJob(options, async (steps) => {
+      if (typeof pathOrName !== "string") {
+        throw invalidArgument("the model", "a path or a name", pathOrName);
+      }
       const plain = withoutControl(options);
       const path = await steps.run(locate(pathOrName, { ...plain, ...steps.control }));
+      const processor = readConfig(path, PROCESSOR_FILE);
       const module = await steps.run(load<OwlViTMethods>(path, { ...plain, ...steps.control }));
-      const folder = folderOf(path);
-      return OwlViT.#of(module, options, readConfig(path, PROCESSOR_FILE) ?? {}, folder);
+      return OwlViT.#of(module, options, processor, folderOf(path));
     });
   }
 
@@ -122,14 +126,14 @@ export class OwlViT {
       const config = typeof model === "string" ? variant(model) : parseConfig(model);
       const control = { ...withoutControl(options), ...steps.control };
       const module = await steps.run(createModule<OwlViTMethods>(config, control));
-      return OwlViT.#of(module, options, {});
+      return OwlViT.#of(module, options);
     });
   }
 
   static #of(
     module: Module<OwlViTMethods>,
     options: OwlViTLoadOptions,
-    processor: unknown,
+    processor: unknown = {},
     folder?: string,
   ): OwlViT {
     try {
@@ -137,7 +141,7 @@ export class OwlViT {
       if (type !== "owlvit" && type !== "owlv2") {
         throw invalidArgument("the model", "a model of type owlvit or owlv2", type);
       }
-      const given = { ...(processor as object), ...options.processor };
+      const given = { ...objectOf(processor, "the preprocessor config"), ...options.processor };
       return new OwlViT(module, given, options.tokenizer ?? folder);
     } catch (error) {
       module.dispose();
@@ -145,20 +149,28 @@ export class OwlViT {
     }
   }
 
-  /** Computes of a picture, or of each, all that any query needs. */
+  /** Computes of a picture, or of each, all that any query needs. `using` frees a list as well. */
   embedImage(image: ImageSource, options?: EmbedOptions): Job<ImageEmbedding>;
-  embedImage(images: readonly ImageSource[], options?: EmbedOptions): Job<ImageEmbedding[]>;
+  embedImage(
+    images: readonly ImageSource[],
+    options?: EmbedOptions,
+  ): Job<ImageEmbedding[] & Disposable>;
   embedImage(
     images: ImageSource | readonly ImageSource[],
     options: EmbedOptions = {},
-  ): Job<ImageEmbedding | ImageEmbedding[]> {
-    return composeJob<ImageEmbedding | ImageEmbedding[]>(options, async (steps) => {
+  ): Job<ImageEmbedding | (ImageEmbedding[] & Disposable)> {
+    return composeJob<ImageEmbedding | (ImageEmbedding[] & Disposable)>(options, async (steps) => {
       const list = listOf(images);
       const embedded: ImageEmbedding[] = [];
-      for (const batch of batchesOf(list, options)) {
-        embedded.push(...(await this.#embed(batch, options, steps)));
+      try {
+        for (const batch of batchesOf(list, options)) {
+          embedded.push(...(await this.#embed(batch, options, steps)));
+        }
+      } catch (error) {
+        for (const one of embedded) one.dispose();
+        throw error;
       }
-      return isList(images) ? embedded : embedded[0]!;
+      return isList(images) ? disposable(embedded) : embedded[0]!;
     });
   }
 
@@ -267,7 +279,8 @@ export class OwlViT {
       const { folder: source } = this.#texts;
       for (const name of source === undefined ? [] : TOKENIZER_FILES) {
         const file = join(source!, name);
-        if (existsSync(file)) cpSync(file, join(folder, name));
+        // Followed where it is a link, as the files of the hub's cache are.
+        if (existsSync(file)) copyFileSync(file, join(folder, name));
       }
     });
   }
@@ -368,10 +381,14 @@ function perImage(
   count: number,
 ): (image: number) => OwlViTQueries {
   if (queries instanceof Queries) return () => queries;
-  const lists = Array.isArray(queries) && queries.some((one) => typeof one !== "string");
-  if (!lists) {
-    if (Array.isArray(queries) && queries.length > 0) return () => queries as readonly string[];
+  if (!Array.isArray(queries) || queries.length === 0) {
     throw invalidArgument("the queries", "texts or embedded queries", queries);
+  }
+  const isOwn = (one: unknown) => one instanceof Queries || Array.isArray(one);
+  if (!queries.some(isOwn)) return () => queries as readonly string[];
+  const wrong = queries.findIndex((one) => !isOwn(one));
+  if (wrong >= 0) {
+    throw invalidArgument(`queries[${wrong}]`, "a list, as for other images,", queries[wrong]);
   }
   if (queries.length !== count) {
     throw invalidArgument("the queries", `a list for each of ${count} images`, queries);

@@ -1,7 +1,7 @@
 /** Texts to queries, by the model's text tower. What was asked last is kept. */
 import type { Steps } from "../../core/compose.js";
 import { tensor } from "../../core/create.js";
-import { TorchsightError } from "../../core/errors.js";
+import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import type { Module } from "../../core/module.js";
 import { ops } from "../../core/ops.js";
 import { keep, tidy } from "../../core/scope.js";
@@ -10,7 +10,7 @@ import { Tokenizer } from "../../text/tokenizer.js";
 import type { OwlViTConfig } from "./config.js";
 import { Queries } from "./embeddings.js";
 import type { OwlViTMethods } from "./methods.js";
-import { applyTemplates, canonicalize, type Templates } from "./prompts.js";
+import { applyTemplates, canonicalize, type Templates, templatesOf } from "./prompts.js";
 import { type QueryTokens, tokenizeQueries } from "./text.js";
 
 /** How texts become queries. */
@@ -33,6 +33,7 @@ const KEPT = 8;
 
 export class TextEmbedder {
   readonly #kept = new Map<string, Queries>();
+  #disposed = false;
   #tokenizer: Promise<Tokenizer> | undefined;
 
   constructor(
@@ -43,25 +44,39 @@ export class TextEmbedder {
   ) {}
 
   /** Queries of these texts, for the caller to dispose of. */
-  async embed(texts: readonly string[], options: TextQueryOptions, steps: Steps): Promise<Queries> {
-    const key = JSON.stringify([texts, options.templates, options.canonicalize, options.overflow]);
-    const kept = this.#kept.get(key) ?? keep(await this.#compute(texts, options, steps));
+  async embed(given: readonly string[], options: TextQueryOptions, steps: Steps): Promise<Queries> {
+    checkTexts(given);
+    // A copy: the caller may change the list while this one is kept.
+    const texts = [...given];
+    const templates = templatesOf(options.templates ?? "none");
+    const key = JSON.stringify([texts, templates, options.canonicalize, options.overflow]);
+    const kept = this.#kept.get(key);
+    // A handle of its own: what is kept may be dropped while it is in use.
+    if (kept) return this.#keep(key, kept).share();
+    const computed = await this.#compute(texts, options, steps);
+    // Another call may have kept the same texts meanwhile, and the model may be gone.
+    if (this.#disposed || this.#kept.has(key)) return computed;
+    return this.#keep(key, keep(computed)).share();
+  }
+
+  /** Frees what is kept. */
+  dispose(): void {
+    this.#disposed = true;
+    for (const queries of this.#kept.values()) queries.dispose();
+    this.#kept.clear();
+  }
+
+  /** Keeps queries as the latest, and drops those that were not asked for the longest. */
+  #keep(key: string, queries: Queries): Queries {
     // The map's order is the order of use.
     this.#kept.delete(key);
-    this.#kept.set(key, kept);
+    this.#kept.set(key, queries);
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > KEPT && oldest !== undefined) {
       this.#kept.get(oldest)?.dispose();
       this.#kept.delete(oldest);
     }
-    // A handle of its own: what is kept may be dropped while it is in use.
-    return kept.share();
-  }
-
-  /** Frees what is kept. */
-  dispose(): void {
-    for (const queries of this.#kept.values()) queries.dispose();
-    this.#kept.clear();
+    return queries;
   }
 
   async #compute(
@@ -74,16 +89,14 @@ export class TextEmbedder {
     const tokenizer = await this.#requireTokenizer();
     const context = this.config.text_config.max_position_embeddings;
     const tokens = tokenizeQueries(tokenizer, prompts.flat(), { context, overflow });
-    const embeds = await tidy(() => this.#tower(tokens, context, steps));
+    const embeds = await tidy(async () => {
+      const rows = await this.#tower(tokens, context, steps);
+      return ops.reshape(rows, [prompts.length, texts.length, -1]);
+    });
     const truncated = texts.map((_, query) =>
       prompts.some((_, prompt) => tokens.truncated[prompt * texts.length + query]),
     );
-    return new Queries(
-      tidy(() => ops.reshape(embeds, [prompts.length, texts.length, -1])),
-      texts,
-      "text",
-      truncated,
-    );
+    return new Queries(embeds, texts, "text", truncated);
   }
 
   /** Embeddings of all rows: [N, E]. */
@@ -125,4 +138,10 @@ export class TextEmbedder {
         `of ${tokenizer.vocabularySize}`,
     );
   }
+}
+
+function checkTexts(texts: unknown): void {
+  if (!Array.isArray(texts)) throw invalidArgument("the queries", "a list of texts", texts);
+  const wrong = texts.findIndex((text) => typeof text !== "string");
+  if (wrong >= 0) throw invalidArgument(`queries[${wrong}]`, "a string", texts[wrong]);
 }
