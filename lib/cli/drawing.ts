@@ -2,17 +2,17 @@
 import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { type DrawnBox, drawBoxes } from "../media/draw.js";
-import { type RawImage, writeImage } from "../media/image.js";
+import { IMAGE_ENDINGS, type RawImage, writeImage } from "../media/image.js";
 import type { MediaKind } from "../media/kinds.js";
 import { requireFolderOf } from "../media/paths.js";
 import type { MediaSource } from "../media/sources.js";
-import { type VideoWriter, videoWriter } from "../media/video.js";
+import { VIDEO_ENDINGS, type VideoWriter, videoWriter } from "../media/video.js";
 import { usage } from "./arguments.js";
 
 /** Endings of files that can be written. What has another is written with the first. */
 const ENDINGS: Readonly<Record<MediaKind, readonly string[]>> = {
-  image: [".png", ".avif", ".gif", ".jpeg", ".jpg", ".tif", ".tiff", ".webp"],
-  video: [".mp4", ".gif", ".webm"],
+  image: IMAGE_ENDINGS,
+  video: VIDEO_ENDINGS,
 };
 
 /** Frames a second of a video whose only frame does not tell. */

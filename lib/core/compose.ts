@@ -1,5 +1,6 @@
 import { TorchsightError } from "./errors.js";
 import { Job, type JobControl, type JobStats, type Progress } from "./job.js";
+import { checkControl } from "./jobs.js";
 
 /** Control of a job made of others. */
 export interface ComposeControl extends JobControl {
@@ -83,13 +84,15 @@ export function composeJob<T>(control: ComposeControl, work: (steps: Steps) => P
   const job = new Job<T>((driver) => {
     const abort = new AbortController();
     const cancel = (reason: unknown) => abort.abort(reason);
-    const { signal } = control;
+    // What is none is told by the check below.
+    const signal = control.signal instanceof AbortSignal ? control.signal : undefined;
     const forward = () => cancel(signal?.reason);
     if (signal?.aborted) forward();
     signal?.addEventListener("abort", forward, { once: true });
     const steps = new Steps(control, abort.signal, (progress) => driver.progressed(progress));
     driver.started();
     const run = async (): Promise<T> => {
+      checkControl(control);
       steps.check();
       const value = await work(steps);
       if (!abort.signal.aborted) return value;

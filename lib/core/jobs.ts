@@ -19,10 +19,10 @@ export interface Work<T, S> {
 
 const PRIORITIES = { high: 0, normal: 1, low: 2 } as const;
 
-/** `control` as the addon takes it; throws `BAD_INPUT` for values out of range. */
-function nativeOptions(control: JobControl): JobOptions {
-  const { deadline = 0, priority = "normal", streamCapacity = 4 } = control;
-  if (control.deadline !== undefined && !(Number.isFinite(deadline) && deadline > 0)) {
+/** Throws `BAD_INPUT` for values out of range. */
+export function checkControl(control: JobControl): void {
+  const { deadline, priority = "normal", streamCapacity = 4, signal } = control;
+  if (deadline !== undefined && !(Number.isFinite(deadline) && deadline > 0)) {
     throw invalidArgument("deadline", "milliseconds above 0", deadline);
   }
   if (!Object.hasOwn(PRIORITIES, priority)) {
@@ -31,9 +31,15 @@ function nativeOptions(control: JobControl): JobOptions {
   if (!Number.isInteger(streamCapacity) || streamCapacity < 1) {
     throw invalidArgument("streamCapacity", "a whole number above 0", streamCapacity);
   }
-  if (control.signal !== undefined && !(control.signal instanceof AbortSignal)) {
-    throw invalidArgument("signal", "an AbortSignal", control.signal);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalidArgument("signal", "an AbortSignal", signal);
   }
+}
+
+/** `control` as the addon takes it. */
+function nativeOptions(control: JobControl): JobOptions {
+  checkControl(control);
+  const { deadline = 0, priority = "normal", streamCapacity = 4 } = control;
   return { priority: PRIORITIES[priority], deadline, grad: gradEnabled(), streamCapacity };
 }
 

@@ -163,8 +163,17 @@ function reasonOf(error: unknown): string {
   return text.split("\n")[0]!.replace(/[:\s]+$/, "");
 }
 
-/** Endings of the formats that {@link writeImage} writes. */
-const WRITTEN = [".avif", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"];
+/** Endings of the formats that {@link writeImage} writes, in any case. */
+export const IMAGE_ENDINGS = [
+  ".png",
+  ".avif",
+  ".gif",
+  ".jpeg",
+  ".jpg",
+  ".tif",
+  ".tiff",
+  ".webp",
+] as const;
 
 /**
  * Writes raw pixels in the format of the file's ending: PNG, JPEG, WebP, GIF, TIFF or AVIF. JPEG
@@ -175,13 +184,16 @@ const WRITTEN = [".avif", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".we
  */
 export async function writeImage(image: RawImage, path: string): Promise<void> {
   const picture = openRaw(rawOf(image));
-  if (!WRITTEN.includes(extname(path).toLowerCase())) {
-    throw invalidArgument("the picture's file", `an ending of ${WRITTEN.join(", ")}`, path);
+  const ending = extname(path).toLowerCase();
+  const format = IMAGE_ENDINGS.find((one) => one === ending)?.slice(1);
+  if (format === undefined) {
+    throw invalidArgument("the picture's file", `an ending of ${IMAGE_ENDINGS.join(", ")}`, path);
   }
   await requireFolderOf(path);
   try {
-    // Not forced: the ending decides, these only tell how.
+    // Not forced: the format decides, these only tell how.
     await picture
+      .toFormat(format as "png")
       .jpeg({ quality: 92, chromaSubsampling: "4:4:4", force: false })
       .webp({ quality: 92, smartSubsample: true, force: false })
       .toFile(path);

@@ -8,7 +8,12 @@ import { requireFile } from "./paths.js";
 import { readPpm } from "./ppm.js";
 
 export { isVideo } from "./kinds.js";
-export { type VideoWriter, type VideoWriterOptions, videoWriter } from "./video_writer.js";
+export {
+  VIDEO_ENDINGS,
+  type VideoWriter,
+  type VideoWriterOptions,
+  videoWriter,
+} from "./video_writer.js";
 
 /** A picture of a video. */
 export interface VideoFrame extends FrameTime {

@@ -42,7 +42,7 @@ const TAGS = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc",
 const TO_PALETTE = "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1";
 
 /** ffmpeg's options for each ending. */
-const FORMATS: Readonly<Record<string, readonly string[]>> = {
+const FORMATS = {
   ".mp4": [
     ...["-vf", TO_VIDEO, "-c:v", "libx264", "-crf", "18", ...TAGS, "-color_range", "tv"],
     // The index goes to the front, so that a browser can begin before it has the whole file.
@@ -53,7 +53,10 @@ const FORMATS: Readonly<Record<string, readonly string[]>> = {
     ...["-color_range", "tv", "-deadline", "good", "-cpu-used", "4", "-row-mt", "1", "-f", "webm"],
   ],
   ".gif": ["-filter_complex", TO_PALETTE, "-f", "gif"],
-};
+} as const satisfies Record<string, readonly string[]>;
+
+/** Endings of the formats that {@link videoWriter} writes, in any case. */
+export const VIDEO_ENDINGS = Object.keys(FORMATS) as (keyof typeof FORMATS)[];
 
 /**
  * Writes a video in the format of the file's ending: mp4 (H.264), webm (VP9) or gif. An existing
@@ -98,14 +101,15 @@ class FfmpegWriter implements VideoWriter {
     if (!(fps > 0 && fps <= 1000)) {
       throw invalidArgument("fps", "a number above 0 and up to 1000", fps);
     }
-    const format = typeof path === "string" ? FORMATS[extname(path).toLowerCase()] : undefined;
-    if (!format) {
-      const endings = Object.keys(FORMATS).join(", ");
-      throw invalidArgument("the video's file", `an ending of ${endings}`, path);
+    const given = typeof path === "string" ? extname(path).toLowerCase() : undefined;
+    const ending = VIDEO_ENDINGS.find((one) => one === given);
+    if (!ending) {
+      const expected = `an ending of ${VIDEO_ENDINGS.join(", ")}`;
+      throw invalidArgument("the video's file", expected, path);
     }
     this.#path = path;
     this.#options = options;
-    this.#format = format;
+    this.#format = FORMATS[ending];
     const name = `.${basename(path)}.${randomUUID()}.part`;
     this.#partial = resolve(join(dirname(path), name));
   }

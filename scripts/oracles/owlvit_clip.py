@@ -28,7 +28,8 @@ def main():
         vision_config=dict(hidden_size=16, image_size=16, patch_size=4, **tower),
         projection_dim=12)
     torch.manual_seed(0)
-    weights = {name: torch.randn_like(value) for name, value in CLIPModel(config).state_dict().items()}
+    state = CLIPModel(config).state_dict()
+    weights = {name: torch.randn_like(value) for name, value in state.items()}
     save_file(weights, TARGET / "model.safetensors", {"format": "pt"})
     written = {"model_type": "clip", "projection_dim": 12}
     for name in ("text_config", "vision_config"):
@@ -42,7 +43,8 @@ def main():
     expected = {}
     for side in SIDES:
         zoomed = ndimage.zoom(grid, (side / 4, side / 4, 1), order=1).reshape(side * side, -1)
-        expected[f"positions.{side}"] = torch.tensor(np.concatenate([table[:1], zoomed]).astype(np.float32))
+        resized = np.concatenate([table[:1], zoomed]).astype(np.float32)
+        expected[f"positions.{side}"] = torch.tensor(resized)
     save_file(expected, TARGET / "expected.safetensors")
 
 

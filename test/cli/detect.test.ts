@@ -236,7 +236,7 @@ function sourcesIn(folder: string, ...files: string[]): MediaSource[] {
   });
 }
 
-test("drawings keep their sources' names, told apart, in formats that can be written", async (t) => {
+test("drawings keep their sources' names, told apart, in formats that exist", async (t) => {
   const folder = temporary(t);
   const out = join(folder, "out");
   const sources = sourcesIn(folder, "a/x.jpg", "b/x.jpg", "c.JPG", "d.jfif", "e.mkv", "f", "g.gif");

@@ -300,7 +300,7 @@ for (const type of TYPES) {
       [300, 300],
       [97, 31],
     ] as const) {
-      test(`${type}, ${protocol}: boxes on ${width} x ${height} lie on what they show`, async (t) => {
+      test(`${type}, ${protocol}: boxes on ${width} x ${height} lie right`, async (t) => {
         const box = [0.22, 0.3, 0.64, 0.81].map((share, side) =>
           Math.round(share * (side % 2 === 0 ? width : height)),
         );

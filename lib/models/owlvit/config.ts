@@ -49,7 +49,7 @@ export interface OwlViTConfig {
   /** Width of the embeddings of queries and patches; the text tower's own. */
   projection_dim: number;
   logit_scale_init_value: number;
-  /** Our own: epsilon of the norm after merging the class token. Default the tower's; scenic 1e-6. */
+  /** Our own: epsilon of the norm after merging the class token. Default the tower's. */
   merged_norm_eps: number;
   /** Our own: the heads' GELU, `erf` as in transformers or `tanh` as in scenic. */
   head_gelu: "erf" | "tanh";

@@ -88,7 +88,7 @@ export class Queries extends Held<{ embeds: Tensor }> {
     return new Queries(ops.alias(this.tensors.embeds), this.labels, this.kind, this.truncated);
   }
 
-  /** All queries of several lists, in order. They must be of one kind and of equally many prompts. */
+  /** All queries of several lists, in order: of one kind and of equally many prompts each. */
   static joined(lists: readonly Queries[]): Queries {
     const [first] = alike(lists, ({ kind, shape: [prompts, , width] }) => {
       return `${kind} queries of ${prompts} prompts and ${width} numbers`;

@@ -11,6 +11,7 @@ export type { Box, Detection, Proposal, ProposeOptions, SelectOptions } from "./
 export { ImageEmbedding, type ImageTensors, Queries, type Size } from "./embeddings.js";
 export type { ExampleQuery, ExampleQueryOptions } from "./example.js";
 export type { ImageOptions } from "./image_embedder.js";
+export type { OwlViTQueries } from "./lists.js";
 export type { OwlViTMethods } from "./methods.js";
 export * from "./pipeline.js";
 export type { ProcessingOptions, Processor, Protocol, ResizeRule } from "./processor.js";

@@ -31,6 +31,7 @@ import {
 import { ImageEmbedding, Queries } from "./embeddings.js";
 import { type ExampleQuery, type ExampleQueryOptions, exampleQuery } from "./example.js";
 import { embedImages, type ImageOptions } from "./image_embedder.js";
+import { batchesOf, isList, listOf, type OwlViTQueries, perImage } from "./lists.js";
 import type { OwlViTMethods } from "./methods.js";
 import { type Processor, parseProcessor } from "./processor.js";
 import { logitsOf } from "./scores.js";
@@ -50,9 +51,6 @@ export interface OwlViTLoadOptions
 
 /** A picture, or what was computed of it before. */
 export type OwlViTImage = ImageSource | ImageEmbedding;
-
-/** Texts to look for, or what was computed of them before. */
-export type OwlViTQueries = readonly string[] | Queries;
 
 /** How pictures are embedded. */
 export interface EmbedOptions extends ComposeControl, ImageOptions {
@@ -102,7 +100,7 @@ export class OwlViT {
 
   /**
    * Loads a folder, a model that ships with the package, or `org/name` from the hub's cache; see
-   * `load` and `pull`. With `localFilesOnly: false` it is pulled first where it is not in the cache.
+   * `load` and `pull`. With `localFilesOnly: false` it is pulled first where the cache lacks it.
    */
   static load(pathOrName: string, options: OwlViTLoadOptions = {}): Job<OwlViT> {
     return composeJob(options, async (steps) => {
@@ -163,7 +161,7 @@ export class OwlViT {
       const list = listOf(images);
       const embedded: ImageEmbedding[] = [];
       try {
-        for (const batch of batchesOf(list, options)) {
+        for (const batch of batchesOf(list, options.batchSize)) {
           embedded.push(...(await this.#embed(batch, options, steps)));
         }
       } catch (error) {
@@ -174,7 +172,7 @@ export class OwlViT {
     });
   }
 
-  /** Computes of texts what any picture needs. The latest lists are kept, so repeating one is free. */
+  /** Computes of texts what any picture needs. The latest lists are kept: repeating one is free. */
   embedText(
     texts: string | readonly string[],
     options: ComposeControl & TextQueryOptions = {},
@@ -271,8 +269,8 @@ export class OwlViT {
   }
 
   /** Writes all that `load` and transformers need: config, weights, processor, tokenizer. */
-  save(folder: string): Job<void> {
-    return composeJob({}, async (steps) => {
+  save(folder: string, options: ComposeControl = {}): Job<void> {
+    return composeJob(options, async (steps) => {
       await steps.run(this.module.save(folder, steps.control));
       const processor = `${JSON.stringify(this.processor, null, 2)}\n`;
       writeFileSync(join(folder, PROCESSOR_FILE), processor);
@@ -316,13 +314,13 @@ export class OwlViT {
     return images.map((image) => (image instanceof ImageEmbedding ? image : fresh.shift()!));
   }
 
-  /** Each image embedded, batch by batch; what was embedded here is freed when the next is asked. */
+  /** Each image embedded, batch by batch; what was embedded here is freed after its batch. */
   async *#each(
     images: readonly OwlViTImage[],
     options: EmbedOptions,
     steps: Steps,
   ): AsyncGenerator<ImageEmbedding, void, undefined> {
-    for (const batch of batchesOf(images, options)) {
+    for (const batch of batchesOf(images, options.batchSize)) {
       const embedded = await this.#embed(batch, options, steps);
       try {
         yield* embedded;
@@ -354,44 +352,4 @@ export class OwlViT {
       ? queries.share()
       : await this.#texts.embed(queries, options, steps);
   }
-}
-
-const isList = <T>(value: T | readonly T[]): value is readonly T[] => Array.isArray(value);
-
-function listOf<T>(value: T | readonly T[]): readonly T[] {
-  const list = isList(value) ? value : [value];
-  if (list.length === 0) throw invalidArgument("the images", "at least one", value);
-  return list;
-}
-
-/** Lists of at most `batchSize`. */
-function batchesOf<T>(list: readonly T[], { batchSize = 1 }: EmbedOptions): T[][] {
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-    throw invalidArgument("batchSize", "a positive integer", batchSize);
-  }
-  const count = Math.ceil(list.length / batchSize);
-  return Array.from({ length: count }, (_, batch) =>
-    list.slice(batch * batchSize, (batch + 1) * batchSize),
-  );
-}
-
-/** What is looked for in each of `count` images. */
-function perImage(
-  queries: OwlViTQueries | readonly OwlViTQueries[],
-  count: number,
-): (image: number) => OwlViTQueries {
-  if (queries instanceof Queries) return () => queries;
-  if (!Array.isArray(queries) || queries.length === 0) {
-    throw invalidArgument("the queries", "texts or embedded queries", queries);
-  }
-  const isOwn = (one: unknown) => one instanceof Queries || Array.isArray(one);
-  if (!queries.some(isOwn)) return () => queries as readonly string[];
-  const wrong = queries.findIndex((one) => !isOwn(one));
-  if (wrong >= 0) {
-    throw invalidArgument(`queries[${wrong}]`, "a list, as for other images,", queries[wrong]);
-  }
-  if (queries.length !== count) {
-    throw invalidArgument("the queries", `a list for each of ${count} images`, queries);
-  }
-  return (image) => queries[image] as OwlViTQueries;
 }

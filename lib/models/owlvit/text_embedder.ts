@@ -134,8 +134,8 @@ export class TextEmbedder {
     if (tokenizer.vocabularySize <= known) return tokenizer;
     throw new TorchsightError(
       "BAD_CHECKPOINT",
-      `expected a tokenizer of at most vocab_size = ${known} tokens in ${folder} but received one ` +
-        `of ${tokenizer.vocabularySize}`,
+      `expected a tokenizer of at most vocab_size = ${known} tokens in ${folder} but received ` +
+        `one of ${tokenizer.vocabularySize}`,
     );
   }
 }

@@ -88,13 +88,12 @@ at::Tensor normalized(const at::Tensor& embeds) {
 at::Tensor query_logits(const ClassFeatures& features, const at::Tensor& queries_BQE,
                         const at::Tensor& mask_BQ) {
   const at::Tensor patches_BPE = normalized(features.embeds_BPE);
-  const at::Tensor queries_BEQ =
-      normalized(queries_BQE.to(patches_BPE.scalar_type())).transpose(1, 2);
+  const at::Tensor queries_BEQ = normalized(queries_BQE.to(patches_BPE.options())).transpose(1, 2);
   at::Tensor logits_BPQ = at::matmul(patches_BPE, queries_BEQ);
   logits_BPQ.add_(features.shift_BP.unsqueeze(-1)).mul_(features.scale_BP.unsqueeze(-1));
   if (!mask_BQ.defined()) return logits_BPQ;
-  return logits_BPQ.masked_fill_(mask_BQ.logical_not().unsqueeze(1),
-                                 std::numeric_limits<float>::lowest());
+  const at::Tensor padding_B1Q = mask_BQ.to(logits_BPQ.device()).logical_not().unsqueeze(1);
+  return logits_BPQ.masked_fill_(padding_B1Q, std::numeric_limits<float>::lowest());
 }
 
 }  // namespace torchsight::owlvit

@@ -70,9 +70,13 @@ void TextTower::check(const at::Tensor& ids_NL) const {
   }
 }
 
-at::Tensor TextTower::forward(const at::Tensor& ids_NL, const at::Tensor& attention_mask_NL,
+at::Tensor TextTower::forward(const at::Tensor& given_NL, const at::Tensor& given_mask_NL,
                               Trace& trace) {
-  check(ids_NL);
+  check(given_NL);
+  const at::Device device = tokens_Vd_.device();
+  const at::Tensor ids_NL = given_NL.to(device);
+  const at::Tensor attention_mask_NL =
+      given_mask_NL.defined() ? given_mask_NL.to(device) : given_mask_NL;
   const at::Tensor embedded_NLd =
       at::embedding(tokens_Vd_, ids_NL) + positions_Ld_.narrow(0, 0, ids_NL.size(1));
   const at::Tensor x_NLd =
