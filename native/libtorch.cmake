@@ -24,9 +24,9 @@ target_include_directories(libtorch SYSTEM INTERFACE
 target_link_libraries(libtorch INTERFACE libtorch::torch_cpu libtorch::c10)
 target_compile_definitions(libtorch INTERFACE USE_C10D_GLOO USE_DISTRIBUTED)
 
-# `at::parallel_for` is inline code over OpenMP; compiled without it, loops of our own would run on
-# one thread. The runtime is the one that came with libtorch.
-if(UNIX AND NOT APPLE)
+# `at::parallel_for` is inline code over OpenMP; compiled without it, loops of our own run on one
+# thread. The runtime must be the one that came with libtorch, whose calls GCC alone makes.
+if(UNIX AND NOT APPLE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   find_package(OpenMP COMPONENTS CXX)
   file(GLOB OPENMP_RUNTIME "${TORCHSIGHT_LIBTORCH}/lib/libgomp*.so*")
   if(OpenMP_CXX_FOUND AND OPENMP_RUNTIME)
