@@ -16,10 +16,9 @@ const RowKernels* avx512_row_kernels();
 const RowKernels& row_kernels() {
 #if defined(TORCHSIGHT_WIDE_ROWS)
   static const bool wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  static const bool widest = wide && __builtin_cpu_supports("avx512f") &&
-                             __builtin_cpu_supports("avx512bw") &&
-                             __builtin_cpu_supports("avx512vl") &&
-                             __builtin_cpu_supports("avx512dq");
+  static const bool widest =
+      wide && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   if (widest) return *avx512_row_kernels();
   if (wide) return *avx2_row_kernels();
 #endif

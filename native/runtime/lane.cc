@@ -62,9 +62,13 @@ std::shared_ptr<Job> Lane::submit(JobSpec spec) {
   ++counters_.submitted;
   counters_.queued_bytes += bytes;
   queue_.push_back(job);
-  if (idle_ > 0) {
-    work_.notify_one();
-  } else if (can_start(*job)) {
+  if (queue_.size() <= finishing_) {
+    // Whoever has just ended its job takes this one.
+  } else if (!idle_.empty()) {
+    wake();
+  } else if (can_start(*job) && threads_ < limits_.threads + kReservedForHigh) {
+    // Threads that were woken or made a moment ago may not have taken their jobs yet.
+    ++threads_;
     std::thread(&Lane::run_thread, this).detach();
   }
   if (job->spec_.deadline) watch_.notify_one();
@@ -116,7 +120,7 @@ LaneCounters Lane::counters() {
 void Lane::set_limits(const LaneLimits& limits) {
   Lock lock(mutex_);
   limits_ = limits;
-  work_.notify_all();
+  while (!idle_.empty()) wake();
 }
 
 LaneLimits Lane::limits() {

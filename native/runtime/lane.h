@@ -15,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "runtime/error.h"
 #include "runtime/job.h"
@@ -160,8 +161,17 @@ class Lane {
   std::optional<Clock::time_point> next_deadline() const;
   Jobs take_expired();
 
+  /// Has the thread that was idle last look at the queue. Each thread that computes gets a team of
+  /// OpenMP's with it: jobs that follow each other should use one, or the teams crowd the cores.
+  void wake();
+
+  /// A thread without a job.
+  struct Idle {
+    std::condition_variable woken;
+    bool waits = false;
+  };
+
   std::mutex mutex_;
-  std::condition_variable work_;     // a job was queued
   std::condition_variable settled_;  // a job has ended
   std::condition_variable watch_;    // the earliest deadline may have changed
   Jobs queue_;
@@ -169,7 +179,9 @@ class Lane {
   std::list<Job*> waiting_;  // running jobs that wait for the device
   Job* holder_ = nullptr;
   std::atomic<size_t> waiting_count_{0};
-  size_t idle_ = 0;
+  size_t threads_ = 0;       // all there are
+  size_t finishing_ = 0;     // those that have computed, and look at the queue next
+  std::vector<Idle*> idle_;  // the last to have become idle at the back
   LaneLimits limits_;
   LaneCounters counters_;
   double mean_seconds_ = 0.05;

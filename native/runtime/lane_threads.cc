@@ -40,16 +40,24 @@ bool Lane::can_start(const Job& job) const {
   return running_.size() < limits_.threads + reserve;
 }
 
+void Lane::wake() {
+  Idle* const thread = idle_.back();
+  idle_.pop_back();
+  thread->waits = false;
+  thread->woken.notify_one();
+}
+
 void Lane::run_thread() {
   Lock lock(mutex_);
+  Idle idle;
   while (true) {
-    ++idle_;
-    auto next = queue_.end();
-    work_.wait(lock, [&] {
-      next = choose(queue_, [&](const Job& job) { return can_start(job); });
-      return next != queue_.end();
-    });
-    --idle_;
+    const auto next = choose(queue_, [&](const Job& job) { return can_start(job); });
+    if (next == queue_.end()) {
+      idle.waits = true;
+      idle_.push_back(&idle);
+      idle.woken.wait(lock, [&] { return !idle.waits; });
+      continue;
+    }
     std::shared_ptr<Job> job = take(queue_, next);
     counters_.queued_bytes -= job->spec_.input_bytes;
     running_.push_back(job);
@@ -57,7 +65,8 @@ void Lane::run_thread() {
     run(job);
     job.reset();
     lock.lock();
-    if (!queue_.empty()) work_.notify_one();
+    --finishing_;
+    if (!queue_.empty() && !idle_.empty()) wake();
   }
 }
 
@@ -87,6 +96,7 @@ void Lane::run(const std::shared_ptr<Job>& job) {
     Lock lock(mutex_);
     if (job->has_device_) pass_turn();
     job->has_device_ = false;
+    ++finishing_;
     count(error);
     mean_seconds_ = 0.9 * mean_seconds_ + 0.1 * stats.ran;
   }
