@@ -49,6 +49,11 @@ const ARGS = {
   "multi-label": { type: "boolean", description: "Report a box for several queries" },
   clip: { type: "boolean", description: "Cut boxes at the picture's edges" },
   size: { type: "string", valueHint: "PIXELS", description: "Side of what the model sees" },
+  "pad-value": {
+    type: "string",
+    valueHint: "0..1",
+    description: "What OWLv2's pictures are padded with (0.5; transformers 5 pads with 0)",
+  },
   fps: { type: "string", valueHint: "N", description: "Frames of a video to look at each second" },
   ...MODEL_ARGS,
 } as const;
@@ -97,6 +102,7 @@ function detectOptions(args: DetectArgs): DetectOptions {
     topK: wholeNumber("top-k", args["top-k"], { least: 1 }),
     nmsIou: realNumber("nms", args.nms, { least: 0, most: 1 }),
     size: wholeNumber("size", args.size, { least: 1 }),
+    padValue: realNumber("pad-value", args["pad-value"], { least: 0, most: 1 }),
     templates: args.templates as DetectOptions["templates"],
     multiLabel: args["multi-label"],
     clip: args.clip,

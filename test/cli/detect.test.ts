@@ -94,7 +94,8 @@ test("a line for each picture, with what the model finds", async (t) => {
 
 test("options are those of the model, isolated or not", async (t) => {
   const long = "word ".repeat(40).trim();
-  const words = "--threshold 0.05 --top-k 7 --nms 0.2 --templates best7 --size 128".split(" ");
+  const given = "--threshold 0.05 --top-k 7 --nms 0.2 --templates best7 --size 128 --pad-value 0";
+  const words = given.split(" ");
   const ran = await detect(
     ...[
       "--image",
@@ -115,6 +116,7 @@ test("options are those of the model, isolated or not", async (t) => {
     nmsIou: 0.2,
     templates: "best7",
     size: 128,
+    padValue: 0,
     multiLabel: true,
     clip: true,
   });
