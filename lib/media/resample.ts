@@ -114,7 +114,8 @@ function checkedShape({ shape }: Tensor, rows: Axis, columns: Axis): [number, nu
   }
   throw new TorchsightError(
     "SHAPE",
-    `expected shape [${rows.input}, ${columns.input}, C] for the pixels but received [${shape}]`,
+    `expected shape [${rows.input}, ${columns.input}, C] for the pixels but received ` +
+      `[${shape.join(", ")}]`,
   );
 }
 
