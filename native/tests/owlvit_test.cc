@@ -9,7 +9,7 @@
 #include "models/owlvit/heads.h"
 #include "models/owlvit/image_query.h"
 #include "runtime/error.h"
-#include "tests/vit22b_support.h"
+#include "tests/model_support.h"
 
 using namespace torchsight;
 using namespace torchsight::owlvit;

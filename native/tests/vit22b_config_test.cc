@@ -3,7 +3,7 @@
 
 #include "models/vit22b/config.h"
 #include "runtime/error.h"
-#include "tests/vit22b_support.h"
+#include "tests/model_support.h"
 
 using namespace torchsight;
 using namespace torchsight::test;

@@ -5,7 +5,7 @@
 #include <atomic>
 
 #include "runtime/error.h"
-#include "tests/vit22b_support.h"
+#include "tests/model_support.h"
 
 using namespace torchsight;
 using namespace torchsight::test;

@@ -6,7 +6,7 @@
 
 #include "io/tensor_file.h"
 #include "runtime/error.h"
-#include "tests/vit22b_support.h"
+#include "tests/model_support.h"
 
 using namespace torchsight;
 using namespace torchsight::test;

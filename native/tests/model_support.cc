@@ -1,4 +1,4 @@
-#include "tests/vit22b_support.h"
+#include "tests/model_support.h"
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>

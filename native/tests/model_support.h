@@ -1,4 +1,4 @@
-// What the ViT-22B tests share: fixtures, random models, calls.
+// What the tests of models share: fixtures, random models, calls.
 #pragma once
 
 #include <filesystem>
