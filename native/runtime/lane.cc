@@ -113,7 +113,7 @@ LaneCounters Lane::counters() {
   Lock lock(mutex_);
   LaneCounters now = counters_;
   now.queued = static_cast<int64_t>(queue_.size());
-  now.running = static_cast<int64_t>(running_.size());
+  now.running = static_cast<int64_t>(running_.size() - ended_);
   return now;
 }
 

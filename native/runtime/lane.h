@@ -176,6 +176,7 @@ class Lane {
   std::condition_variable watch_;    // the earliest deadline may have changed
   Jobs queue_;
   Jobs running_;
+  size_t ended_ = 0;         // of those running, jobs whose end is being told
   std::list<Job*> waiting_;  // running jobs that wait for the device
   Job* holder_ = nullptr;
   std::atomic<size_t> waiting_count_{0};

@@ -97,12 +97,14 @@ void Lane::run(const std::shared_ptr<Job>& job) {
     if (job->has_device_) pass_turn();
     job->has_device_ = false;
     ++finishing_;
+    ++ended_;
     count(error);
     mean_seconds_ = 0.9 * mean_seconds_ + 0.1 * stats.ran;
   }
   job->spec_.observer->finished(std::move(error), stats);
   Lock lock(mutex_);
   running_.remove(job);
+  --ended_;
   settled_.notify_all();
   watch_.notify_one();
 }
