@@ -30,8 +30,7 @@ export default defineCommand({
     const taps = args.taps?.split(",").filter((name) => name !== "") ?? [];
     using inputs = await readTensors(args.inputs, { signal });
     const bar = output.progress("loading");
-    const onProgress = ({ done, total, phase }: { done: number; total: number; phase: string }) =>
-      bar.update(done, total, phase);
+    const { onProgress } = bar;
     try {
       await using model = await load(args.dir, { ...options, onProgress });
       const started = performance.now();

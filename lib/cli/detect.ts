@@ -4,18 +4,13 @@ import { videoFrames } from "../media/video.js";
 import { type Detection, type DetectOptions, OwlViT, Queries } from "../models/owlvit/index.js";
 import { TEMPLATES } from "../models/owlvit/prompts.js";
 import { realNumber, usage, wholeNumber } from "./arguments.js";
-import { defineCommand, type Values } from "./command.js";
+import { COMMON_ARGS, defineCommand, type Values } from "./command.js";
 import { Drawing, drawnFiles } from "./drawing.js";
 import { loadOptions, MODEL_ARGS } from "./model_args.js";
 import type { Output } from "./output.js";
 
 const ARGS = {
-  model: {
-    type: "string",
-    required: true,
-    valueHint: "DIR|name",
-    description: "A folder, a hub name in the cache, or a name in assets/",
-  },
+  model: { ...COMMON_ARGS.model, required: true },
   image: {
     type: "string",
     required: true,
@@ -73,8 +68,7 @@ export default defineCommand({
     for await (const source of expandSources(lists.image ?? [])) sources.push(source);
     const files = args.draw === undefined ? [] : await drawnFiles(args.draw, sources);
     const bar = output.progress("loading");
-    const onProgress = ({ done, total, phase }: { done: number; total: number; phase: string }) =>
-      bar.update(done, total, phase);
+    const { onProgress } = bar;
     try {
       await using model = await OwlViT.load(args.model, {
         ...loadOptions(args, signal),

@@ -3,7 +3,7 @@ import { writeTensors } from "../core/files.js";
 import { ops } from "../core/ops.js";
 import type { Tensor } from "../core/tensor.js";
 import { ViT22B } from "../models/vit22b/index.js";
-import { defineCommand } from "./command.js";
+import { COMMON_ARGS, defineCommand } from "./command.js";
 import { loadOptions, MODEL_ARGS } from "./model_args.js";
 
 /** Pictures that are encoded at once. */
@@ -13,12 +13,7 @@ export default defineCommand({
   name: "encode",
   description: "Turns pictures into features",
   args: {
-    model: {
-      type: "string",
-      required: true,
-      valueHint: "DIR|name",
-      description: "A folder, a hub name in the cache, or a name in assets/",
-    },
+    model: { ...COMMON_ARGS.model, required: true },
     image: { type: "string", required: true, valueHint: "FILE", description: "Pictures" },
     out: { type: "string", valueHint: "FILE", description: "A safetensors file for the features" },
     ...MODEL_ARGS,
@@ -27,8 +22,7 @@ export default defineCommand({
   async run({ args, lists, output, signal }) {
     const files = lists.image ?? [];
     const bar = output.progress("loading");
-    const onProgress = ({ done, total, phase }: { done: number; total: number; phase: string }) =>
-      bar.update(done, total, phase);
+    const { onProgress } = bar;
     const pooled: Tensor[] = [];
     const tokens: Tensor[] = [];
     try {

@@ -1,5 +1,6 @@
 import cliProgress from "cli-progress";
 import { isErrorCode, TorchsightError } from "../core/errors.js";
+import type { Progress } from "../core/job.js";
 
 /** How a command speaks: results on stdout, everything else on stderr. */
 export interface OutputOptions {
@@ -11,6 +12,8 @@ export interface OutputOptions {
 /** A progress bar on stderr; silent where there is no terminal to draw on. */
 export interface ProgressBar {
   update(done: number, total: number, label?: string): void;
+  /** Shows a job's progress; can be handed to it unbound. */
+  onProgress(this: void, progress: Progress): void;
   stop(): void;
 }
 
@@ -36,7 +39,9 @@ export class Output {
   }
 
   progress(label: string): ProgressBar {
-    if (this.options.quiet || !process.stderr.isTTY) return { update() {}, stop() {} };
+    if (this.options.quiet || !process.stderr.isTTY) {
+      return { update() {}, onProgress() {}, stop() {} };
+    }
     const bar = new cliProgress.SingleBar({
       stream: process.stderr,
       format: "{label} {bar} {value}/{total}",
@@ -44,13 +49,15 @@ export class Output {
       clearOnComplete: true,
     });
     let started = false;
+    const update = (done: number, total: number, current = label) => {
+      if (started) bar.setTotal(total);
+      else bar.start(total, 0, { label: current });
+      started = true;
+      bar.update(done, { label: current });
+    };
     return {
-      update(done, total, current = label) {
-        if (started) bar.setTotal(total);
-        else bar.start(total, 0, { label: current });
-        started = true;
-        bar.update(done, { label: current });
-      },
+      update,
+      onProgress: ({ done, total, phase }) => update(done, total, phase),
       stop: () => bar.stop(),
     };
   }

@@ -6,6 +6,7 @@ import { Held } from "../../core/held.js";
 import { ops } from "../../core/ops.js";
 import { tidy } from "../../core/scope.js";
 import type { Tensor } from "../../core/tensor.js";
+import type { Size } from "./processing.js";
 
 /** What `embed_image` gives for one picture of P patches in h rows and w columns. */
 export interface ImageTensors {
@@ -21,12 +22,6 @@ export interface ImageTensors {
   pred_boxes: Tensor;
   /** Logits of holding any object, OWLv2 only: [1, P]. */
   objectness_logits?: Tensor;
-}
-
-/** A size in pixels. */
-export interface Size {
-  width: number;
-  height: number;
 }
 
 /**

@@ -16,8 +16,8 @@ import { type Affine, type Axis, axis, resample } from "../../media/resample.js"
 import { bilinear, shortBlur, skimage, upTo } from "../../media/resample_rules.js";
 import type { Processor } from "./processor.js";
 
-/** Width and height of a picture, in pixels. */
-export interface Sides {
+/** A size in pixels. */
+export interface Size {
   width: number;
   height: number;
 }
@@ -33,7 +33,7 @@ export interface BoxMap {
  * the picture: its own sides where it is squashed, those of the square where it is padded to one.
  * Boxes in pixels are divided by it to be in the model's frame.
  */
-export function boxMap({ width, height }: Sides, processor: Processor): BoxMap {
+export function boxMap({ width, height }: Size, processor: Processor): BoxMap {
   const { protocol, size } = processor;
   if (protocol === "pad" && processor.do_pad) {
     const side = Math.max(width, height);
@@ -46,7 +46,7 @@ export function boxMap({ width, height }: Sides, processor: Processor): BoxMap {
 }
 
 /** What the picture covers of the model's frame, [x0, y0, x1, y1] of 1: all but padding. */
-export function contentBox(image: Sides, processor: Processor): Float32Array {
+export function contentBox(image: Size, processor: Processor): Float32Array {
   const { x, y } = boxMap(image, processor);
   return Float32Array.of(0, 0, image.width / x, image.height / y);
 }
@@ -142,7 +142,7 @@ async function squashed(
 }
 
 /** How rows and columns become those of the model's input, with padding below and to the right. */
-function axes(image: Sides, processor: Processor): [rows: Axis, columns: Axis] {
+function axes(image: Size, processor: Processor): [rows: Axis, columns: Axis] {
   const { width, height } = image;
   const frame = boxMap(image, processor);
   const { do_resize, protocol, resize_rule } = processor;
@@ -164,7 +164,7 @@ function axes(image: Sides, processor: Processor): [rows: Axis, columns: Axis] {
 }
 
 /** The largest sides of the picture's shape within `size`, in float32 as scenic works them out. */
-function fitted({ width, height }: Sides, size: Sides): Sides {
+function fitted({ width, height }: Size, size: Size): Size {
   const f = Math.fround;
   const ratio = Math.max(f(height / size.height), f(width / size.width));
   const within = (side: number, most: number) =>

@@ -6,7 +6,7 @@
  * Their tests allow 1e-4, absolute and of the value. Ours are allowed ten times that: resized
  * pictures differ from theirs by up to two of 255 levels (`lib/media/pillow.ts`).
  */
-import type { Size } from "./embeddings.js";
+import type { Size } from "./processing.js";
 import type { Protocol } from "./processor.js";
 
 /** Numbers as published. */
