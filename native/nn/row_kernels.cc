@@ -6,21 +6,15 @@
 
 namespace torchsight {
 
-// As in native/CMakeLists.txt, which compiles row_kernels_avx*.cc for wider vectors.
-#if defined(__x86_64__) && !defined(_MSC_VER)
-#define TORCHSIGHT_WIDE_ROWS
+#if defined(TORCHSIGHT_WIDE_KERNELS)
 const RowKernels* avx2_row_kernels();
 const RowKernels* avx512_row_kernels();
 #endif
 
-const RowKernels& row_kernels() {
-#if defined(TORCHSIGHT_WIDE_ROWS)
-  static const bool wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  static const bool widest =
-      wide && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  if (widest) return *avx512_row_kernels();
-  if (wide) return *avx2_row_kernels();
+const RowKernels& row_kernels(CpuCapability capability) {
+#if defined(TORCHSIGHT_WIDE_KERNELS)
+  if (capability == CpuCapability::kAvx512) return *avx512_row_kernels();
+  if (capability == CpuCapability::kAvx2) return *avx2_row_kernels();
 #endif
   return DEFAULT::kRowKernels;
 }

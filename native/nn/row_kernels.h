@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "nn/cpu_capability.h"
+
 namespace torchsight {
 
 /// The slope in CLIP's x sigmoid(1.702 x).
@@ -20,7 +22,7 @@ struct RowKernels {
                     const float* bias, float eps, bool centre);
 };
 
-/// The widest kernels that this CPU runs.
-const RowKernels& row_kernels();
+/// The kernels for vectors of a width that this CPU runs.
+const RowKernels& row_kernels(CpuCapability capability = cpu_capability());
 
 }  // namespace torchsight

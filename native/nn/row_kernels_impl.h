@@ -1,15 +1,12 @@
 // The row kernels' one implementation, compiled once for each vector width that includes it.
 #pragma once
 
-#include <ATen/cpu/vec/vec.h>
-
 #include <cmath>
 
 #include "nn/row_kernels.h"
+#include "nn/vectors_impl.h"
 
 namespace torchsight::CPU_CAPABILITY {
-
-using Vec = at::vec::Vectorized<float>;
 
 // sqrt(2 / pi), by the formula 0.5 x (1 + tanh(c (x + 0.044715 x^3))).
 constexpr float kGeluScale = 0.7978845608028654f;
@@ -38,14 +35,6 @@ inline void gelu_tanh(float* x, const float* bias, int64_t length) {
 inline void gelu_quick(float* x, const float* bias, int64_t length) {
   const Vec slope(-kQuickGeluSlope);
   gate(x, bias, length, [&](const Vec& value) { return value * slope; });
-}
-
-inline float sum(const Vec& value) {
-  float lanes[Vec::size()];
-  value.store(lanes);
-  float total = 0;
-  for (const float lane : lanes) total += lane;
-  return total;
 }
 
 inline void normalize(const float* x, float* y, int64_t length, const float* weight,

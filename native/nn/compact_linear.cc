@@ -1,0 +1,158 @@
+#include "nn/compact_linear.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <limits>
+#include <tuple>
+
+#include "nn/product_kernels.h"
+
+namespace torchsight {
+namespace {
+
+// Up to so many rows a product is bound by memory, and the kernels here are the fastest.
+constexpr int64_t kFewRows = 8;
+// Above, so many weights at a time become float32 numbers in scratch memory.
+constexpr int64_t kBlockWeights = 1 << 21;
+// What is worth another thread.
+constexpr int64_t kGrainWeights = 1 << 15;
+
+bool has_rows(const at::Tensor& matrix) {
+  return matrix.is_cpu() && (matrix.size(1) <= 1 || matrix.stride(1) == 1);
+}
+
+bool has_kernels(const at::Tensor& weight_OI) {
+  const at::ScalarType dtype = weight_OI.scalar_type();
+  return has_rows(weight_OI) && (dtype == at::kFloat || dtype == at::kBFloat16 ||
+                                 dtype == at::kHalf || dtype == at::kChar);
+}
+
+// Calls `f` with the C++ type of the weight's numbers.
+template <typename F>
+void dispatch(const at::Tensor& weight_OI, const F& f) {
+  const at::ScalarType dtype = weight_OI.scalar_type();
+  if (dtype == at::kFloat) f.template operator()<float>();
+  if (dtype == at::kBFloat16) f.template operator()<c10::BFloat16>();
+  if (dtype == at::kHalf) f.template operator()<c10::Half>();
+  if (dtype == at::kChar) f.template operator()<int8_t>();
+}
+
+template <typename Weight>
+Rows<const Weight> rows_of(const at::Tensor& matrix) {
+  return {matrix.const_data_ptr<Weight>(), matrix.size(0), matrix.stride(0)};
+}
+
+// So many rows of the weight are worth another thread.
+int64_t grain(const at::Tensor& weight_OI) {
+  return kGrainWeights / (weight_OI.size(1) + 1) + 1;
+}
+
+// A few rows: as fast as the weight comes from memory.
+void multiply(const at::Tensor& x_RI, const at::Tensor& weight_OI, const float* scale,
+              at::Tensor& y_RO) {
+  const int64_t in = weight_OI.size(1);
+  const auto x = rows_of<float>(x_RI);
+  const Rows<float> y{y_RO.mutable_data_ptr<float>(), y_RO.size(0), y_RO.stride(0)};
+  dispatch(weight_OI, [&]<typename Weight>() {
+    const auto w = rows_of<Weight>(weight_OI);
+    const auto kernel = product_kernels().of<Weight>().multiply;
+    at::parallel_for(0, w.count, grain(weight_OI), [=](int64_t begin, int64_t end) {
+      kernel(x, w.from(begin, end - begin), scale ? scale + begin : scale, in,
+             {y.data + begin, y.count, y.stride});
+    });
+  });
+}
+
+// The numbers of the weight as float32.
+void widen(const at::Tensor& weight_OI, const float* scale, const at::Tensor& wide_OI) {
+  const int64_t in = weight_OI.size(1);
+  float* const wide = wide_OI.mutable_data_ptr<float>();
+  dispatch(weight_OI, [&]<typename Weight>() {
+    const auto w = rows_of<Weight>(weight_OI);
+    const auto kernel = product_kernels().of<Weight>().widen;
+    at::parallel_for(0, w.count, grain(weight_OI), [=](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) kernel(w[o], scale ? scale[o] : 1, in, wide + o * in);
+    });
+  });
+}
+
+// Many rows: one matrix product after the other with blocks of the weight.
+void multiply_blocks(const at::Tensor& x_RI, const at::Tensor& weight_OI, const float* scale,
+                     at::Tensor& y_RO) {
+  const int64_t in = weight_OI.size(1), out = weight_OI.size(0);
+  const int64_t block = std::min(out, kBlockWeights / (in + 1) + 1);
+  const at::Tensor wide_OI = at::empty({block, in}, x_RI.options());
+  for (int64_t o = 0; o < out; o += block) {
+    const int64_t count = std::min(block, out - o);
+    const at::Tensor part_OI = wide_OI.narrow(0, 0, count);
+    widen(weight_OI.narrow(0, o, count), scale ? scale + o : scale, part_OI);
+    at::Tensor y_part = y_RO.narrow(1, o, count);
+    at::mm_out(y_part, x_RI, part_OI.t());
+  }
+}
+
+// As the kernel does it, on any device.
+std::tuple<at::Tensor, at::Tensor> quantize_plainly(const at::Tensor& weight_OI) {
+  const at::Tensor wide_OI = weight_OI.to(at::kFloat);
+  const at::Tensor scale_O = wide_OI.abs().amax(1) / 127;
+  const at::Tensor usable_O = scale_O.isfinite() & (scale_O > 0);
+  const at::Tensor q_OI = (wide_OI / scale_O.unsqueeze(1)).round().clamp(-127, 127);
+  return {at::where(usable_O.unsqueeze(1), q_OI, 0).to(at::kChar), scale_O};
+}
+
+std::tuple<at::Tensor, at::Tensor> quantize_rows(const at::Tensor& weight_OI) {
+  if (!has_kernels(weight_OI)) return quantize_plainly(weight_OI);
+  const int64_t in = weight_OI.size(1), out = weight_OI.size(0);
+  at::Tensor q_OI = at::empty({out, in}, at::kChar), scale_O = at::empty({out}, at::kFloat);
+  int8_t* const q = q_OI.mutable_data_ptr<int8_t>();
+  float* const scale = scale_O.mutable_data_ptr<float>();
+  dispatch(weight_OI, [&]<typename Weight>() {
+    const auto w = rows_of<Weight>(weight_OI);
+    const ProductKernels& kernels = product_kernels();
+    at::parallel_for(0, out, grain(weight_OI), [&](int64_t begin, int64_t end) {
+      std::vector<float> wide(in);
+      for (int64_t o = begin; o < end; ++o) {
+        kernels.of<Weight>().widen(w[o], 1, in, wide.data());
+        scale[o] = kernels.quantize(wide.data(), in, q + o * in);
+      }
+    });
+  });
+  return {q_OI, scale_O};
+}
+
+}  // namespace
+
+CompactLinear::CompactLinear(at::Tensor weight_OI) : weight_OI_(std::move(weight_OI)) {}
+
+void CompactLinear::quantize() {
+  if (!quantized()) std::tie(weight_OI_, scale_O_) = quantize_rows(weight_OI_);
+}
+
+at::Tensor CompactLinear::operator()(const at::Tensor& x_RI) const {
+  if (!x_RI.is_cpu() || x_RI.scalar_type() != at::kFloat || !has_kernels(weight_OI_)) {
+    const at::ScalarType dtype = x_RI.scalar_type();
+    if (!quantized()) return at::linear(x_RI.to(weight_OI_.scalar_type()), weight_OI_).to(dtype);
+    return at::linear(x_RI, weight_OI_.to(dtype)) * scale_O_.to(dtype);
+  }
+  const at::Tensor rows_RI = has_rows(x_RI) ? x_RI : x_RI.contiguous();
+  if (x_RI.size(0) > kFewRows && weight_OI_.scalar_type() == at::kFloat) {
+    return at::mm(rows_RI, weight_OI_.t());
+  }
+  at::Tensor y_RO = at::empty({x_RI.size(0), weight_OI_.size(0)}, x_RI.options());
+  const auto product = x_RI.size(0) > kFewRows ? multiply_blocks : multiply;
+  product(rows_RI, weight_OI_, scale_O_.defined() ? scale_O_.const_data_ptr<float>() : nullptr,
+          y_RO);
+  return y_RO;
+}
+
+at::Tensor CompactLinear::dense() const {
+  return quantized() ? weight_OI_ * scale_O_.unsqueeze(1) : weight_OI_;
+}
+
+at::Tensor CompactLinear::rows(const at::Tensor& ids_n) const {
+  const at::Tensor rows_nI = weight_OI_.index_select(0, ids_n).to(at::kFloat);
+  return quantized() ? rows_nI * scale_O_.index_select(0, ids_n).unsqueeze(1) : rows_nI;
+}
+
+}  // namespace torchsight

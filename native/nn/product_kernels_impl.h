@@ -1,0 +1,138 @@
+// The product kernels' one implementation, compiled once for each vector width that includes it.
+#pragma once
+
+#include <c10/util/Unroll.h>
+
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "nn/product_kernels.h"
+#include "nn/vectors_impl.h"
+
+namespace torchsight::CPU_CAPABILITY {
+
+// Fetches, of what follows the kOuts rows of w in memory, the share of step i: when the rows are
+// done, all of the next ones are near. On its own, hardware fetches ahead for long rows only.
+template <int kOuts, typename Weight>
+inline void prefetch(const Weight* next, int64_t i) {
+#if defined(__GNUC__)
+  constexpr int64_t kLine = 64 / sizeof(Weight);
+  for (int64_t k = 0; k < kOuts * Vec::size(); k += kLine) {
+    __builtin_prefetch(next + kOuts * i + k, /*write=*/0, /*locality=*/2);
+  }
+#endif
+}
+
+// f(0), f(1) ... as an array that the compiler keeps in registers: it has no loop to fill it.
+template <int kCount, typename F>
+inline std::array<Vec, kCount> vectors(const F& f) {
+  return [&]<int... k>(std::integer_sequence<int, k...>) {
+    return std::array<Vec, kCount>{f(k)...};
+  }
+  (std::make_integer_sequence<int, kCount>());
+}
+
+// kRows rows of the result by kOuts columns.
+template <int kRows, int kOuts, typename Weight>
+inline void multiply_tile(Rows<const float> x, Rows<const Weight> w, const float* scale,
+                          int64_t length, Rows<float> y) {
+  const c10::ForcedUnroll<kRows> each_row;
+  const c10::ForcedUnroll<kOuts> each_out;
+  auto sums = vectors<kRows * kOuts>([](int) { return Vec(0.0f); });
+  const Weight* const next = w[kOuts];
+  int64_t i = 0;
+  for (; i + Vec::size() <= length; i += Vec::size()) {
+    if constexpr (sizeof(Weight) < sizeof(float)) prefetch<kOuts>(next, i);
+    const auto x_part = vectors<kRows>([&](int r) { return Vec::loadu(x[r] + i); });
+    each_out([&](auto o) {
+      const Vec w_part = load(w[o] + i);
+      each_row([&](auto r) {
+        Vec& total = sums[r * kOuts + o];
+        total = at::vec::fmadd(w_part, x_part[r], total);
+      });
+    });
+  }
+  each_row([&](auto r) { each_out([&](auto o) { y[r][o] = sum(sums[r * kOuts + o]); }); });
+  for (int r = 0; r < kRows; ++r) {
+    for (int o = 0; o < kOuts; ++o) {
+      for (int64_t k = i; k < length; ++k) y[r][o] += x[r][k] * static_cast<float>(w[o][k]);
+      if (scale) y[r][o] *= scale[o];
+    }
+  }
+}
+
+// As many as there are registers for, with four columns.
+#if defined(CPU_CAPABILITY_AVX2)
+constexpr int64_t kTileRows = 3;
+#else
+constexpr int64_t kTileRows = 4;
+#endif
+
+// All rows of x with kOuts rows of w, which come from memory for the first tile only.
+template <int kOuts, typename Weight>
+inline void multiply_strip(Rows<const float> x, Rows<const Weight> w, const float* scale,
+                           int64_t length, Rows<float> y) {
+  for (int64_t r = 0; r < x.count; r += kTileRows) {
+    const Rows<const float> part = x.from(r, std::min(kTileRows, x.count - r));
+    const Rows<float> result = y.from(r, part.count);
+    if (part.count == 1) multiply_tile<1, kOuts>(part, w, scale, length, result);
+    if (part.count == 2) multiply_tile<2, kOuts>(part, w, scale, length, result);
+    if (part.count == 3) multiply_tile<3, kOuts>(part, w, scale, length, result);
+    if constexpr (kTileRows == 4) {
+      if (part.count == 4) multiply_tile<4, kOuts>(part, w, scale, length, result);
+    }
+  }
+}
+
+template <typename Weight>
+void multiply(Rows<const float> x, Rows<const Weight> w, const float* scale, int64_t length,
+              Rows<float> y) {
+  constexpr int kOuts = 4;
+  const auto strip = [&](auto outs, int64_t o) {
+    multiply_strip<outs>(x, w.from(o, outs), scale ? scale + o : scale, length,
+                         Rows<float>{y.data + o, y.count, y.stride});
+  };
+  int64_t o = 0;
+  for (; o + kOuts <= w.count; o += kOuts) strip(std::integral_constant<int, kOuts>(), o);
+  for (; o < w.count; ++o) strip(std::integral_constant<int, 1>(), o);
+}
+
+template <typename Weight>
+void widen(const Weight* w, float scale, int64_t length, float* y) {
+  const Vec factor(scale);
+  int64_t i = 0;
+  for (; i + Vec::size() <= length; i += Vec::size()) (load(w + i) * factor).store(y + i);
+  if (i < length) (load(w + i, length - i) * factor).store(y + i, length - i);
+}
+
+inline float quantize(const float* x, int64_t length, int8_t* q) {
+  Vec most(0.0f);
+  for (int64_t i = 0; i < length; i += Vec::size()) {
+    const int64_t count = std::min<int64_t>(Vec::size(), length - i);
+    most = at::vec::maximum(most, Vec::loadu(x + i, count).abs());
+  }
+  const float scale = largest(most) / 127.0f;
+  if (!std::isfinite(scale) || scale == 0) {
+    std::fill_n(q, length, 0);
+    return scale;
+  }
+  // Scales that are not normal numbers are coarse: the bounds hold for them as well.
+  const Vec divisor(scale), low(-127.0f), high(127.0f);
+  float lanes[Vec::size()];
+  for (int64_t i = 0; i < length; i += Vec::size()) {
+    const int64_t count = std::min<int64_t>(Vec::size(), length - i);
+    at::vec::clamp((Vec::loadu(x + i, count) / divisor).round(), low, high).store(lanes);
+    for (int64_t k = 0; k < count; ++k) q[i + k] = static_cast<int8_t>(lanes[k]);
+  }
+  return scale;
+}
+
+template <typename Weight>
+inline constexpr FormatKernels<Weight> kFormatKernels{&multiply<Weight>, &widen<Weight>};
+
+inline constexpr ProductKernels kProductKernels{
+    kFormatKernels<float>, kFormatKernels<c10::BFloat16>, kFormatKernels<c10::Half>,
+    kFormatKernels<int8_t>, &quantize};
+
+}  // namespace torchsight::CPU_CAPABILITY
