@@ -165,7 +165,7 @@ function planFor(
     native().describeModel(JSON.stringify(config)),
   ) as ModuleDescription;
   const rules = dialect.rules(config, tensors);
-  return resolvePlan(parameters, rules, tensors, file, dialect.ignores?.(tensors));
+  return resolvePlan(parameters, rules, tensors, file, dialect.ignores?.(tensors, config));
 }
 
 function indexOf(checkpoint: Checkpoint): TensorIndex {

@@ -49,7 +49,7 @@ export interface Dialect<Config> {
   detect(tensors: TensorIndex): boolean;
   rules(config: Config, tensors: TensorIndex): readonly Rule[];
   /** Tells of a tensor whether it is none of the model's, such as another tower's. */
-  ignores?(tensors: TensorIndex): (name: string) => boolean;
+  ignores?(tensors: TensorIndex, config: Config): (name: string) => boolean;
   /** The config that the shapes tell, for files that come without a `config.json`. */
   inferConfig?(tensors: TensorIndex): unknown;
 }

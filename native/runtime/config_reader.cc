@@ -56,6 +56,21 @@ std::pair<int64_t, int64_t> ConfigReader::sides(std::string_view name, int64_t m
   return {size_of(sides[0], field + "[0]", 1, most), size_of(sides[1], field + "[1]", 1, most)};
 }
 
+std::vector<int64_t> ConfigReader::sizes(std::string_view name, int64_t most,
+                                         const std::vector<int64_t>& fallback) const {
+  const Json* value = find(name);
+  if (!value) return fallback;
+  if (!value->is_array() || value->as_array().size() != fallback.size()) {
+    refuse("a list of " + std::to_string(fallback.size()) + " integers", name, value->dump());
+  }
+  std::vector<int64_t> sizes;
+  for (const Json& one : value->as_array()) {
+    const std::string field = std::string(name) + "[" + std::to_string(sizes.size()) + "]";
+    sizes.push_back(size_of(one, field, 1, most));
+  }
+  return sizes;
+}
+
 double ConfigReader::positive(std::string_view name, double most, double fallback) const {
   const Json* value = find(name);
   const double number = value && value->is_number() ? value->as_double() : fallback;

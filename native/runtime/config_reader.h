@@ -26,6 +26,9 @@ class ConfigReader {
                int64_t least = 1) const;
   /// Height and width: one integer for a square, or [height, width].
   std::pair<int64_t, int64_t> sides(std::string_view name, int64_t most, int64_t fallback) const;
+  /// As many integers from 1 to `most` as `fallback` has.
+  std::vector<int64_t> sizes(std::string_view name, int64_t most,
+                             const std::vector<int64_t>& fallback) const;
   /// A number above 0 and at most `most`.
   double positive(std::string_view name, double most, double fallback) const;
   bool flag(std::string_view name, bool fallback) const;

@@ -43,7 +43,7 @@ for (const [name, { config, parameters, extra_buffers, tensors }] of listed) {
       transformers.rules(complete, index),
       index,
       name,
-      transformers.ignores?.(index),
+      transformers.ignores?.(index, complete),
     );
 
   test(`${name}: the published config is the variant's`, (t) => {

@@ -29,7 +29,7 @@ function plan(of: ViT22BConfig, tensors: TensorIndex): LoadPlan {
   const dialect = detectDialect(dialects, tensors, "a test");
   const parameters = Object.entries(nativeShapes(of)).map(([name, shape]) => ({ name, shape }));
   const rules = dialect.rules(of, tensors);
-  return resolvePlan(parameters, rules, tensors, "a test", dialect.ignores?.(tensors));
+  return resolvePlan(parameters, rules, tensors, "a test", dialect.ignores?.(tensors, of));
 }
 
 function run(of: ViT22BConfig, shapes: Shapes): Map<string, LabelArray> {
