@@ -1,6 +1,7 @@
 #include "models/registry.h"
 
 #include "models/owlvit/owlvit.h"
+#include "models/paligemma/mask_codec.h"
 #include "models/vit22b/vit22b.h"
 #include "runtime/diagnostics.h"
 #include "runtime/error.h"
@@ -11,6 +12,7 @@ const std::vector<ModelType>& model_table() {
   static const std::vector<ModelType> table{
       {"owlv2", &owlvit::make_owlvit},
       {"owlvit", &owlvit::make_owlvit},
+      {"paligemma_masks", &paligemma::make_mask_codec},
       {"vit22b", &vit22b::make_vit22b},
       {"torchsight_diagnostics", &make_diagnostics},
   };
