@@ -1,5 +1,5 @@
 import { TorchsightError } from "./errors.js";
-import { Job, type JobControl, type JobStats, type Progress } from "./job.js";
+import { Job, type JobControl, type JobDriver, type JobStats, type Progress } from "./job.js";
 import { checkControl } from "./jobs.js";
 
 /** Control of a job made of others. */
@@ -15,24 +15,28 @@ export function withoutControl<T extends ComposeControl>(
   return rest;
 }
 
-/** What the parts of a composed job share. */
-export class Steps {
+/**
+ * What the parts of a composed job share.
+ *
+ * @typeParam S - what the whole streams
+ */
+export class Steps<S = never> {
   /** Sums of the parts, and the largest memory high-water mark. */
   readonly stats: JobStats = { queued: 0, ran: 0, peakBytes: 0 };
   readonly #control: ComposeControl;
   readonly #signal: AbortSignal;
-  readonly #progress: (progress: Progress) => void;
+  readonly #driver: Pick<JobDriver<unknown, Progress, S>, "progressed" | "streamed">;
   readonly #ends: number;
 
   /** @internal Made by {@link composeJob}. */
   constructor(
     control: ComposeControl,
     signal: AbortSignal,
-    progress: (progress: Progress) => void,
+    driver: Pick<JobDriver<unknown, Progress, S>, "progressed" | "streamed">,
   ) {
     this.#control = control;
     this.#signal = signal;
-    this.#progress = progress;
+    this.#driver = driver;
     this.#ends = performance.now() + (control.deadline ?? Number.POSITIVE_INFINITY);
   }
 
@@ -62,9 +66,35 @@ export class Steps {
     throw new TorchsightError("DEADLINE", "the job's deadline has passed");
   }
 
+  /**
+   * Puts an item on the whole's stream, and waits until the reader has it or nobody will read.
+   * Rejects with `CANCELLED` or `DEADLINE` where the whole must end meanwhile.
+   */
+  async emit(item: S): Promise<void> {
+    const left = this.check();
+    const waiting = new AbortController();
+    const { promise: taken, resolve: take } = withResolvers();
+    const ended = withResolvers();
+    this.#signal.addEventListener("abort", ended.resolve, { signal: waiting.signal });
+    const timer = Number.isFinite(left) ? setTimeout(ended.resolve, left) : undefined;
+    try {
+      this.#driver.streamed(item, take);
+      await Promise.race([taken, ended.promise]);
+    } finally {
+      waiting.abort();
+      clearTimeout(timer);
+    }
+    this.check();
+  }
+
+  /** Tells how far the whole is. */
+  progress(progress: Progress): void {
+    this.#driver.progressed(progress);
+  }
+
   /** Waits for a part; its progress becomes the whole's. */
-  async run<T, S>(job: Job<T, Progress, S>): Promise<T> {
-    job.onProgress(this.#progress);
+  async run<T, I>(job: Job<T, Progress, I>): Promise<T> {
+    job.onProgress((progress) => this.progress(progress));
     try {
       return await job;
     } finally {
@@ -80,8 +110,11 @@ export class Steps {
  * One job out of several: a cancel, a deadline and a priority reach every part, and a cancelled
  * whole always rejects with `CANCELLED`. `work` runs its parts through {@link Steps.run}.
  */
-export function composeJob<T>(control: ComposeControl, work: (steps: Steps) => Promise<T>): Job<T> {
-  const job = new Job<T>((driver) => {
+export function composeJob<T, S = never>(
+  control: ComposeControl,
+  work: (steps: Steps<S>) => Promise<T>,
+): Job<T, Progress, S> {
+  const job = new Job<T, Progress, S>((driver) => {
     const abort = new AbortController();
     const cancel = (reason: unknown) => abort.abort(reason);
     // What is none is told by the check below.
@@ -89,7 +122,7 @@ export function composeJob<T>(control: ComposeControl, work: (steps: Steps) => P
     const forward = () => cancel(signal?.reason);
     if (signal?.aborted) forward();
     signal?.addEventListener("abort", forward, { once: true });
-    const steps = new Steps(control, abort.signal, (progress) => driver.progressed(progress));
+    const steps = new Steps<S>(control, abort.signal, driver);
     driver.started();
     const run = async (): Promise<T> => {
       checkControl(control);
@@ -113,4 +146,13 @@ export function composeJob<T>(control: ComposeControl, work: (steps: Steps) => P
 
 function cancelled(reason: unknown): TorchsightError {
   return new TorchsightError("CANCELLED", "the job was cancelled", { cause: reason });
+}
+
+/** A promise and what fulfils it. */
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve!: () => void;
+  const promise = new Promise<void>((fulfil) => {
+    resolve = fulfil;
+  });
+  return { promise, resolve };
 }

@@ -1,7 +1,9 @@
 #include "models/registry.h"
 
+#include "models/gemma/gemma.h"
 #include "models/owlvit/owlvit.h"
 #include "models/paligemma/mask_codec.h"
+#include "models/paligemma/paligemma.h"
 #include "models/vit22b/vit22b.h"
 #include "runtime/diagnostics.h"
 #include "runtime/error.h"
@@ -10,8 +12,11 @@ namespace torchsight {
 
 const std::vector<ModelType>& model_table() {
   static const std::vector<ModelType> table{
+      {"gemma", &gemma::make_gemma},
+      {"gemma2", &gemma::make_gemma},
       {"owlv2", &owlvit::make_owlvit},
       {"owlvit", &owlvit::make_owlvit},
+      {"paligemma", &paligemma::make_paligemma},
       {"paligemma_masks", &paligemma::make_mask_codec},
       {"vit22b", &vit22b::make_vit22b},
       {"torchsight_diagnostics", &make_diagnostics},

@@ -39,4 +39,10 @@ void activate_(at::Tensor x_RF, const at::Tensor& bias_F, Activation activation)
   }
 }
 
+at::Tensor gated(const at::Tensor& x_R2F, Activation activation) {
+  const std::vector<at::Tensor> halves_RF = x_R2F.chunk(2, 1);
+  activate_(halves_RF[0], {}, activation);
+  return halves_RF[0] * halves_RF[1];
+}
+
 }  // namespace torchsight

@@ -80,6 +80,33 @@ double ConfigReader::positive(std::string_view name, double most, double fallbac
   return number;
 }
 
+double ConfigReader::positive_or_null(std::string_view name, double most, double fallback) const {
+  const Json* value = json_->find(name);
+  return value && value->is_null() ? 0 : positive(name, most, fallback);
+}
+
+std::vector<int64_t> ConfigReader::ids(std::string_view name, int64_t most,
+                                       const std::vector<int64_t>& fallback) const {
+  const Json* value = find(name);
+  if (!value) return fallback;
+  if (!value->is_array()) return {size_of(*value, name, 0, most)};
+  std::vector<int64_t> ids;
+  for (const Json& entry : value->as_array()) ids.push_back(size_of(entry, name, 0, most));
+  return ids;
+}
+
+std::optional<std::vector<std::string>> ConfigReader::strings(std::string_view name) const {
+  const Json* value = find(name);
+  if (!value) return std::nullopt;
+  if (!value->is_array()) refuse("a list of texts", name, value->dump());
+  std::vector<std::string> strings;
+  for (const Json& entry : value->as_array()) {
+    if (!entry.is_string()) refuse("texts", name, entry.dump());
+    strings.push_back(entry.as_string());
+  }
+  return strings;
+}
+
 bool ConfigReader::flag(std::string_view name, bool fallback) const {
   const Json* value = find(name);
   if (!value) return fallback;

@@ -31,7 +31,14 @@ class ConfigReader {
                              const std::vector<int64_t>& fallback) const;
   /// A number above 0 and at most `most`.
   double positive(std::string_view name, double most, double fallback) const;
+  /// The same where a JSON null means "none", which is 0.
+  double positive_or_null(std::string_view name, double most, double fallback) const;
   bool flag(std::string_view name, bool fallback) const;
+  /// One integer from 0 to `most`, or a list of them.
+  std::vector<int64_t> ids(std::string_view name, int64_t most,
+                           const std::vector<int64_t>& fallback) const;
+  /// A list of texts, where there is one.
+  std::optional<std::vector<std::string>> strings(std::string_view name) const;
 
   template <typename T>
   using Choices = std::vector<std::pair<std::string_view, T>>;

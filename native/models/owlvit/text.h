@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "models/owlvit/config.h"
-#include "models/owlvit/layers.h"
+#include "nn/encoder.h"
 #include "nn/linear.h"
 #include "nn/norm.h"
 
@@ -30,7 +30,7 @@ class TextTower {
   at::Tensor tokens_Vd_, positions_Ld_;
   Norm final_norm_;
   Linear projection_;
-  Layers layers_;
+  Encoder layers_;
 };
 
 }  // namespace torchsight::owlvit

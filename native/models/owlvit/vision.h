@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "models/owlvit/config.h"
-#include "models/owlvit/layers.h"
+#include "nn/encoder.h"
 #include "nn/linear.h"
 #include "nn/norm.h"
 
@@ -36,7 +36,7 @@ class VisionTower {
   Linear patches_;
   at::Tensor class_token_d_, positions_Nd_;
   Norm pre_norm_, post_norm_, merged_norm_;
-  Layers layers_;
+  Encoder layers_;
 };
 
 }  // namespace torchsight::owlvit

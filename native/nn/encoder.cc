@@ -1,28 +1,28 @@
-#include "models/owlvit/layers.h"
+#include "nn/encoder.h"
 
 #include <ATen/ATen.h>
 
-namespace torchsight::owlvit {
+namespace torchsight {
 
-Layers::Layers(const EncoderConfig& config, std::string name, const ModuleOptions& options)
+Encoder::Encoder(const EncoderConfig& config, std::string name, const ModuleOptions& options)
     : name_(std::move(name)) {
   layers_.reserve(config.depth);
   for (int64_t l = 0; l < config.depth; ++l) layers_.emplace_back(config, options);
 }
 
-std::vector<std::string> Layers::tap_names() const {
+std::vector<std::string> Encoder::tap_names() const {
   std::vector<std::string> names{name_ + ".embeddings"};
   for (size_t l = 0; l < layers_.size(); ++l) names.push_back(tap(l));
   return names;
 }
 
-void Layers::add_parameters(std::vector<Parameter>& parameters, const std::string& prefix) {
+void Encoder::add_parameters(std::vector<Parameter>& parameters, const std::string& prefix) {
   for (size_t l = 0; l < layers_.size(); ++l) {
     layers_[l].add_parameters(parameters, prefix + ".layers." + std::to_string(l));
   }
 }
 
-at::Tensor Layers::forward(const at::Tensor& x_BNd, Trace& trace, const at::Tensor& mask) {
+at::Tensor Encoder::forward(const at::Tensor& x_BNd, Trace& trace, const at::Tensor& mask) {
   const int64_t batch = x_BNd.size(0), tokens = x_BNd.size(1);
   trace.taps.record(name_ + ".embeddings", x_BNd);
   at::Tensor x_Rd = x_BNd.flatten(0, 1);
@@ -35,4 +35,4 @@ at::Tensor Layers::forward(const at::Tensor& x_BNd, Trace& trace, const at::Tens
   return x_Rd.unflatten(0, {batch, tokens});
 }
 
-}  // namespace torchsight::owlvit
+}  // namespace torchsight

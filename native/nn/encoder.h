@@ -7,7 +7,7 @@
 
 #include "nn/encoder_layer.h"
 
-namespace torchsight::owlvit {
+namespace torchsight {
 
 /// What a call wants of the layers on its way, over all the towers that it runs.
 struct Trace {
@@ -18,9 +18,9 @@ struct Trace {
 };
 
 /// A tower's layers.
-class Layers {
+class Encoder {
  public:
-  Layers(const EncoderConfig& config, std::string name, const ModuleOptions& options);
+  Encoder(const EncoderConfig& config, std::string name, const ModuleOptions& options);
 
   /// [B, N, d] to the same, after all layers. `mask` as of `EncoderLayer`. Records the taps
   /// `name`.embeddings and `name`.blocks.{l}.
@@ -36,4 +36,4 @@ class Layers {
   std::vector<EncoderLayer> layers_;
 };
 
-}  // namespace torchsight::owlvit
+}  // namespace torchsight

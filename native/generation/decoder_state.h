@@ -1,0 +1,43 @@
+// A decoder in the middle of a text: what it has read, and the positions that come next.
+#pragma once
+
+#include "nn/decoder/decoder.h"
+
+namespace torchsight {
+
+/// Tokens as a decoder reads them.
+struct Prompt {
+  at::Tensor ids_BT;
+  at::Tensor x_BTd;         // embeddings
+  at::Tensor positions_BT;  // of [B or 1, T]
+  TokenKinds kinds;
+};
+
+class DecoderState {
+ public:
+  /// An empty state for `batch` rows of up to `capacity` tokens. The decoder has to outlive it.
+  DecoderState(Decoder& decoder, int64_t batch, int64_t capacity);
+
+  int64_t batch() const { return cache_.batch(); }
+  int64_t length() const { return cache_.length(); }
+
+  /// Reads a prompt, padded on the left, and gives the logits [B, V] of what follows. Throws
+  /// `Error(kBadInput)` where there is one already, or no room.
+  at::Tensor prefill(const Prompt& prompt, Trace& trace);
+  /// Reads further tokens [B, T] and gives the logits of what follows the last one.
+  at::Tensor step(const at::Tensor& ids_BT, JobContext& context);
+  /// Row r becomes what row `rows_R[r]` was.
+  void select(const at::Tensor& rows_R);
+
+  NamedTensors snapshot() const;
+  void restore(const NamedTensors& state);
+
+ private:
+  void require_room(int64_t tokens) const;
+
+  Decoder* decoder_;
+  KvCache cache_;
+  at::Tensor next_B_;  // the position of the next token of each row
+};
+
+}  // namespace torchsight

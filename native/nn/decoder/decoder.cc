@@ -1,0 +1,124 @@
+#include "nn/decoder/decoder.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "nn/parameters.h"
+#include "runtime/error.h"
+
+namespace torchsight {
+namespace {
+
+bool wants_integers(const ModuleOptions& options) {
+  const std::string weights = options.extra.get("weights", "as loaded");
+  if (weights == "int8") return true;
+  if (weights == "as loaded") return false;
+  throw Error(ErrorCode::kBadInput,
+              "expected int8 for the option weights but received \"" + weights + "\"");
+}
+
+at::ScalarType activation_dtype(const ModuleOptions& options) {
+  if (options.device.is_cpu()) return at::promote_types(options.dtype, at::kFloat);
+  return options.dtype;
+}
+
+std::string tap(size_t layer) {
+  return "blocks." + std::to_string(layer);
+}
+
+}  // namespace
+
+Decoder::Decoder(const DecoderConfig& config, const ModuleOptions& options)
+    : config_(config.with(options.extra)),
+      activations_(tensor_options(options).dtype(activation_dtype(options))),
+      quantized_(wants_integers(options)),
+      table_(at::empty({config.vocabulary, config.width}, tensor_options(options))),
+      norm_(config.width, config.norm_eps, options) {
+  if (options.group) {
+    throw Error(ErrorCode::kUnsupported,
+                "expected one process for a language model but received a group of ranks");
+  }
+  // The reference rounds the factor to the type of the table.
+  const at::Tensor scale = at::scalar_tensor(std::sqrt(static_cast<double>(config.width)));
+  embedding_scale_ = scale.to(options.dtype).item<double>();
+  if (!config.tied_head) {
+    head_ = CompactLinear(at::empty({config.vocabulary, config.width}, tensor_options(options)));
+  }
+  layers_.reserve(config.depth);
+  for (int64_t l = 0; l < config.depth; ++l) layers_.emplace_back(config, l, options);
+}
+
+std::vector<std::string> Decoder::tap_names() const {
+  std::vector<std::string> names{"embeddings"};
+  for (size_t l = 0; l < layers_.size(); ++l) names.push_back(tap(l));
+  names.emplace_back("norm");
+  return names;
+}
+
+void Decoder::add_parameters(std::vector<Parameter>& parameters, const std::string& prefix,
+                             const std::string& head) {
+  const Init small = normal(0.02);
+  add_parameter(parameters, prefix + "embed_tokens.weight", table_.dense(), small);
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    layers_[l].add_parameters(parameters, prefix + "layers." + std::to_string(l));
+  }
+  norm_.add_parameters(parameters, prefix + "norm");
+  if (!config_.tied_head) add_parameter(parameters, head + ".weight", head_.dense(), small);
+}
+
+void Decoder::loaded() {
+  if (!quantized_) return;
+  for (DecoderLayer& layer : layers_) layer.quantize();
+  table_.quantize();
+  if (!config_.tied_head) head_.quantize();
+}
+
+void check_ids(const at::Tensor& ids_BT, int64_t vocabulary) {
+  if (ids_BT.numel() == 0) {
+    throw Error(ErrorCode::kShape, "expected at least one token for input_ids but received none");
+  }
+  const auto [least, most] = at::aminmax(ids_BT);
+  if (least.item<int64_t>() >= 0 && most.item<int64_t>() < vocabulary) return;
+  throw Error(ErrorCode::kBadInput, "expected ids from 0 to " + std::to_string(vocabulary - 1) +
+                                        " for input_ids but received " +
+                                        std::to_string(least.item<int64_t>()) + " to " +
+                                        std::to_string(most.item<int64_t>()));
+}
+
+at::Tensor Decoder::embed(const at::Tensor& ids_BT) const {
+  check_ids(ids_BT, config_.vocabulary);
+  const at::Tensor rows_Rd = table_.rows(ids_BT.flatten().to(activations_.device()));
+  return rows_Rd.to(activations_).mul_(embedding_scale_).unflatten(0, ids_BT.sizes());
+}
+
+at::Tensor Decoder::forward(const at::Tensor& x_BTd, const at::Tensor& positions_BT,
+                            const Visibility& visibility, KvCache* cache, Trace& trace) {
+  const int64_t batch = x_BTd.size(0), tokens = x_BTd.size(1);
+  const auto dtype = activations_.dtype().toScalarType();
+  const DecoderPass pass{batch, tokens,
+                         make_rotation(positions_BT, config_.head_width, config_.rope_theta, dtype),
+                         visibility, cache};
+  trace.taps.record("embeddings", x_BTd);
+  at::Tensor x_Rd = x_BTd.flatten(0, 1);
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    trace.context.checkpoint();
+    x_Rd = layers_[l].forward(std::move(x_Rd), pass);
+    if (trace.taps.any()) trace.taps.record(tap(l), x_Rd.unflatten(0, {batch, tokens}));
+    if (trace.layers > 0) trace.context.progress({++trace.done, trace.layers, "layers"});
+  }
+  if (cache) cache->advance(tokens);
+  const at::Tensor normed_BTd = norm_(x_Rd).unflatten(0, {batch, tokens});
+  trace.taps.record("norm", normed_BTd);
+  return normed_BTd;
+}
+
+at::Tensor Decoder::logits(const at::Tensor& x_Rd) {
+  at::Tensor logits_RV = (config_.tied_head ? table_ : head_)(x_Rd);
+  if (config_.final_softcap > 0) {
+    logits_RV.mul_(1 / config_.final_softcap).tanh_().mul_(config_.final_softcap);
+  }
+  return logits_RV;
+}
+
+}  // namespace torchsight

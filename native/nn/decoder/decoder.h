@@ -1,0 +1,58 @@
+// A language model of Gemma's family: token table, layers, final norm, and the table again as the
+// head (Gemma Team, arXiv 2403.08295 and 2408.00118).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "nn/decoder/layer.h"
+#include "nn/encoder.h"
+
+namespace torchsight {
+
+class Decoder {
+ public:
+  /// Reads of `options.extra`: "weights" ("int8": matrices are kept as 8-bit integers), and what
+  /// `DecoderConfig::with` does. On a CPU weights of bfloat16 and float16 meet activations of
+  /// float32. Throws `Error(kUnsupported)` for
+  /// groups of ranks.
+  Decoder(const DecoderConfig& config, const ModuleOptions& options);
+
+  const DecoderConfig& config() const { return config_; }
+  /// Of activations, and of the cache.
+  at::TensorOptions activations() const { return activations_; }
+
+  /// The table's rows of ids [B, T], times sqrt(d): [B, T, d]. Throws `Error(kBadInput)` for ids
+  /// beyond the vocabulary.
+  at::Tensor embed(const at::Tensor& ids_BT) const;
+  /// Tokens [B, T, d] at `positions_BT` to the same after all layers and the final norm. With a
+  /// cache they follow what it holds, and are added to it. Records the taps.
+  at::Tensor forward(const at::Tensor& x_BTd, const at::Tensor& positions_BT,
+                     const Visibility& visibility, KvCache* cache, Trace& trace);
+  /// Rows [R, d] of `forward` to logits [R, V].
+  at::Tensor logits(const at::Tensor& x_Rd);
+
+  /// `embeddings`, `blocks.{l}`, `norm`.
+  std::vector<std::string> tap_names() const;
+  /// Adds the parameters as `prefix`embed_tokens.weight, `prefix`layers.{l}…, and `head`.weight
+  /// where the head is not the table.
+  void add_parameters(std::vector<Parameter>& parameters, const std::string& prefix,
+                      const std::string& head);
+  /// To be called once all parameters are filled.
+  void loaded();
+
+ private:
+  DecoderConfig config_;
+  at::TensorOptions activations_;
+  bool quantized_;
+  double embedding_scale_;
+  CompactLinear table_;
+  CompactLinear head_;  // where it is not the table
+  OffsetNorm norm_;
+  std::vector<DecoderLayer> layers_;
+};
+
+/// Throws `Error(kBadInput)` for ids that are not in a vocabulary of that size.
+void check_ids(const at::Tensor& ids_BT, int64_t vocabulary);
+
+}  // namespace torchsight

@@ -1,0 +1,54 @@
+// One layer of Gemma (arXiv 2403.08295) or Gemma 2 (arXiv 2408.00118): grouped-query attention with
+// rotary positions, and a gated MLP; in Gemma 2 the results of both are normed as well.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "nn/compact_linear.h"
+#include "nn/decoder/cache.h"
+#include "nn/decoder/config.h"
+#include "nn/decoder/offset_norm.h"
+#include "nn/decoder/rotary.h"
+#include "nn/decoder/visibility.h"
+#include "runtime/module.h"
+
+namespace torchsight {
+
+/// What all layers share of one pass over T new tokens of B rows.
+struct DecoderPass {
+  int64_t batch;
+  int64_t tokens;
+  Rotation rotation;
+  Visibility visibility;     // of a pass over several tokens
+  KvCache* cache = nullptr;  // null: the tokens see each other alone
+};
+
+class DecoderLayer {
+ public:
+  DecoderLayer(const DecoderConfig& config, int64_t index, const ModuleOptions& options);
+
+  /// Rows [B T, d] to the same after the layer. May use the memory of `x`.
+  at::Tensor forward(at::Tensor x_Rd, const DecoderPass& pass);
+
+  /// Adds the parameters under transformers' names, drawn as it draws them.
+  void add_parameters(std::vector<Parameter>& parameters, const std::string& prefix);
+  /// Keeps the matrices as 8-bit integers from now on.
+  void quantize();
+
+ private:
+  at::Tensor attention(const at::Tensor& x_Rd, const DecoderPass& pass);
+  at::Tensor attend_prompt(const at::Tensor& q_BTHe, const at::Tensor& k_BTKe,
+                           const at::Tensor& v_BTKe, const DecoderPass& pass) const;
+  at::Tensor attend_next(const at::Tensor& q_BTHe, const DecoderPass& pass) const;
+  at::Tensor mlp(const at::Tensor& x_Rd);
+
+  DecoderConfig config_;
+  int64_t index_;
+  OffsetNorm attention_norm_, mlp_norm_;
+  OffsetNorm attention_result_norm_, mlp_result_norm_;  // Gemma 2 only
+  CompactLinear qkv_, out_, gate_up_, down_;
+  at::Tensor qkv_bias_, out_bias_;  // undefined where there is none
+};
+
+}  // namespace torchsight
