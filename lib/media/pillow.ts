@@ -42,6 +42,9 @@ export async function pillowResize(
   return await resample(pixels_HWC, vertical, horizontal, { levels: true }, steps);
 }
 
+/** Pillow's linear filter, as a rule: for pictures of numbers rather than levels. */
+export const triangle = filtered(1, (x) => Math.max(0, 1 - Math.abs(x)));
+
 const RULES = {
   nearest,
   box: filtered(0.5, (x) => (x > -0.5 && x <= 0.5 ? 1 : 0)),

@@ -18,7 +18,8 @@ expected  of `decode_masks`: masks [N, 64, 64]; inside it: codes [N, E, 4, 4], d
           of `encode_masks`: mask_ids [M, 16]; inside it: encoder.6, encoder.9, encoder.10
           (all but in decoder_only); round_trip [N, 16]: codes of the decoded masks
 pasted    pasted.safetensors, pasted.json: one map of 64 x 64, and for every box in a picture of
-          [width, height] the crop as float32 and the mask as uint8
+          [width, height] the crop as float32 and the mask as uint8; for some also `cut`, the
+          mask's own 64 x 64 pixels as the encoder takes them
 """
 
 import json
@@ -237,6 +238,7 @@ def write_case(name, changes):
 
 
 # Pictures of [width, height] and boxes [x0, y0, x1, y1] in their pixels.
+CUT = 4  # boxes whose masks are cut out again
 BOXES = [
     ([40, 30], [3, 4, 35, 28]),
     ([90, 100], [10.9, 5.2, 86.999, 93.4]),
@@ -264,6 +266,10 @@ def write_pasted():
             assert np.abs(resized).min() > 1e-6, "a pixel on the border of inside and outside"
             mask[y0:y1, x0:x1] = 255 * (resized > 0)
             arrays[f"{place}.crop"] = np.clip(resized * 0.5 + 0.5, 0, 1).astype(np.float32)
+        if place < CUT:
+            cut = Image.fromarray(mask[y0:y1, x0:x1].astype(np.float32))
+            cut = np.asarray(cut.resize((64, 64), Image.Resampling.BILINEAR)) / 255
+            arrays[f"{place}.cut"] = cut
         arrays[f"{place}.mask"] = mask
         cases.append({"size": [width, height], "box": box, "crop": [x0, y0, x1, y1]})
     folder = TARGET / "pasted"
