@@ -108,9 +108,11 @@ export {
   ViT22B,
   type ViT22BImage,
 } from "./models/vit22b/pipeline.js";
+export { TextStream, type TextStreamOptions } from "./text/text_stream.js";
 export {
   type DecodeOptions as DecodeTextOptions,
   type EncodeOptions as EncodeTextOptions,
   Tokenizer,
+  type TokenizerOptions,
 } from "./text/tokenizer.js";
 export { type Verification, type VerifyOptions, verify } from "./verify/verify.js";

@@ -1,6 +1,6 @@
 /**
  * Steps where the tokenizer library departs from the reference, the Rust crate `tokenizers`, put in
- * terms in which it does not. Three differences remain:
+ * terms in which it does not. Four differences remain:
  *
  * - Unicode. The library uses the tables of the running JavaScript engine, the crate its own: for
  *   letters those of Unicode 16 (0.23), for composing and ordering combining marks those of
@@ -9,6 +9,9 @@
  *   for it where nothing else stands beside it. The crate does so only for tokens that are marked
  *   as normalised, wherever they stand.
  * - `single_word` of added tokens is not heeded.
+ * - Decoding tokens that stand for bytes, the library keeps the characters of a run that are whole,
+ *   as browsers do, and leaves out a byte order mark at its start. The crate gives one U+FFFD for
+ *   each byte of a run unless all of the run is UTF-8.
  */
 import type { Step, TokenizerDefinition } from "./definition.js";
 

@@ -11,6 +11,12 @@ export interface EncodeOptions {
   specialTokens?: boolean | undefined;
 }
 
+/** How a tokenizer is made of its files. */
+export interface TokenizerOptions {
+  /** Changes what the files say before the tokenizer is built, e.g. adds tokens they leave out. */
+  define?: ((definition: TokenizerDefinition) => TokenizerDefinition) | undefined;
+}
+
 /** How ids are decoded. */
 export interface DecodeOptions {
   /** Whether special tokens are left out of the text. Default true. */
@@ -20,6 +26,7 @@ export interface DecodeOptions {
 /** What is used of the library, whose own declarations do not resolve in ECMAScript modules. */
 interface Engine {
   readonly model: { readonly vocab: readonly (string | undefined)[] };
+  readonly special_tokens: readonly string[];
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
   decode(
     ids: number[],
@@ -54,10 +61,12 @@ export class Tokenizer {
    * `BAD_CHECKPOINT` for damaged ones, and with `UNSUPPORTED` for a vocabulary of another kind than
    * CLIP's without `tokenizer.json`.
    */
-  static async load(folder: string): Promise<Tokenizer> {
+  static async load(folder: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
     if (typeof folder !== "string") throw invalidArgument("the folder", "a path", folder);
     const { definition, config } = await readTokenizerFiles(folder);
-    const complete = withSpecialTokens(definition, config, `tokenizer_config.json of ${folder}`);
+    const { define = (given) => given } = options;
+    const where = `tokenizer_config.json of ${folder}`;
+    const complete = withSpecialTokens(define(definition), config, where);
     const engine = build(corrected(complete), config, folder);
     return new Tokenizer(engine, config.clean_up_tokenization_spaces === true);
   }
@@ -65,6 +74,21 @@ export class Tokenizer {
   /** One more than the largest id. */
   get vocabularySize(): number {
     return this.#engine.model.vocab.length;
+  }
+
+  /**
+   * A token as the vocabulary writes it, e.g. `▁cat`, or `<0xE2>` for a byte. Throws `BAD_INPUT`
+   * for an id that is not in the vocabulary.
+   */
+  piece(id: number | bigint): string {
+    const piece = this.#engine.model.vocab[Number(id)];
+    if (piece !== undefined) return piece;
+    throw invalidArgument("ids", `ids below ${this.vocabularySize} in the vocabulary`, id);
+  }
+
+  /** Whether {@link decode} leaves a token out where special tokens are skipped. */
+  isSpecial(id: number | bigint): boolean {
+    return this.#engine.special_tokens.includes(this.piece(id));
   }
 
   /** The ids of a text. Special tokens that are written out in the text are taken as such. */
@@ -79,8 +103,8 @@ export class Tokenizer {
    */
   decode(ids: Iterable<number | bigint>, { skipSpecialTokens = true }: DecodeOptions = {}): string {
     const numbers = Array.from(ids, (id) => {
-      if (this.#engine.model.vocab[Number(id)] !== undefined) return Number(id);
-      throw invalidArgument("ids", `ids below ${this.vocabularySize} in the vocabulary`, id);
+      this.piece(id);
+      return Number(id);
     });
     if (numbers.length === 0) return "";
     return this.#engine.decode(numbers, {
