@@ -11,10 +11,10 @@
 namespace torchsight {
 namespace {
 
-// Up to so many rows a product is bound by memory, and the kernels here are the fastest.
-constexpr int64_t kFewRows = 8;
-// Above, so many weights at a time become float32 numbers in scratch memory.
-constexpr int64_t kBlockWeights = 1 << 21;
+// Up to so many rows the kernels here are faster than general matrix products.
+constexpr int64_t kFewRows = 24;
+// Above, a block of the weight at a time becomes float32 numbers in scratch memory.
+constexpr int64_t kMinBlockOuts = 64, kMaxBlockOuts = 512, kBlockIns = 2048;
 // What is worth another thread.
 constexpr int64_t kGrainWeights = 1 << 15;
 
@@ -64,32 +64,34 @@ void multiply(const at::Tensor& x_RI, const at::Tensor& weight_OI, const float* 
   });
 }
 
-// The numbers of the weight as float32.
-void widen(const at::Tensor& weight_OI, const float* scale, const at::Tensor& wide_OI) {
-  const int64_t in = weight_OI.size(1);
-  float* const wide = wide_OI.mutable_data_ptr<float>();
-  dispatch(weight_OI, [&]<typename Weight>() {
-    const auto w = rows_of<Weight>(weight_OI);
-    const auto kernel = product_kernels().of<Weight>().widen;
-    at::parallel_for(0, w.count, grain(weight_OI), [=](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o) kernel(w[o], scale ? scale[o] : 1, in, wide + o * in);
-    });
-  });
-}
-
-// Many rows: one matrix product after the other with blocks of the weight.
+// Many rows: matrix products with one block of the weight after the other. Each thread has blocks
+// of its own, so that none waits for another before the end.
 void multiply_blocks(const at::Tensor& x_RI, const at::Tensor& weight_OI, const float* scale,
                      at::Tensor& y_RO) {
-  const int64_t in = weight_OI.size(1), out = weight_OI.size(0);
-  const int64_t block = std::min(out, kBlockWeights / (in + 1) + 1);
-  const at::Tensor wide_OI = at::empty({block, in}, x_RI.options());
-  for (int64_t o = 0; o < out; o += block) {
-    const int64_t count = std::min(block, out - o);
-    const at::Tensor part_OI = wide_OI.narrow(0, 0, count);
-    widen(weight_OI.narrow(0, o, count), scale ? scale + o : scale, part_OI);
-    at::Tensor y_part = y_RO.narrow(1, o, count);
-    at::mm_out(y_part, x_RI, part_OI.t());
-  }
+  const int64_t in = weight_OI.size(1), ins = std::min(in, kBlockIns);
+  dispatch(weight_OI, [&]<typename Weight>() {
+    const auto w = rows_of<Weight>(weight_OI);
+    const auto widen = product_kernels().of<Weight>().widen;
+    at::parallel_for(0, w.count, kMinBlockOuts, [&](int64_t begin, int64_t end) {
+      const c10::InferenceMode guard;  // threads do not inherit the mode of their caller
+      const int64_t outs = std::min(end - begin, kMaxBlockOuts);
+      const at::Tensor block = at::empty({outs * ins}, at::kFloat);
+      float* const wide = block.mutable_data_ptr<float>();
+      for (int64_t o = begin; o < end; o += outs) {
+        const int64_t o_count = std::min(outs, end - o);
+        at::Tensor y_part = y_RO.narrow(1, o, o_count);
+        for (int64_t i = 0; i < in; i += ins) {
+          const int64_t i_count = std::min(ins, in - i);
+          for (int64_t k = 0; k < o_count; ++k) {
+            widen(w[o + k] + i, scale ? scale[o + k] : 1, i_count, wide + k * i_count);
+          }
+          const at::Tensor part_OI = block.narrow(0, 0, o_count * i_count).view({o_count, i_count});
+          // The first replaces what y holds.
+          y_part.addmm_(x_RI.narrow(1, i, i_count), part_OI.t(), /*beta=*/i > 0 ? 1 : 0);
+        }
+      }
+    });
+  });
 }
 
 // As the kernel does it, on any device.
