@@ -104,8 +104,8 @@ class BeamSearch {
 
 }  // namespace
 
-Hypothesis beam_search(DecoderState& state, at::Tensor logits_1V, const GenerationOptions& options,
-                       JobContext& context) {
+Hypothesis beam_search(const AdvanceRows& advance, at::Tensor logits_1V,
+                       const GenerationOptions& options, JobContext& context) {
   BeamSearch search(options, logits_1V.size(1));
   at::Tensor logits_LV = std::move(logits_1V);
   for (int64_t step = 0; step < options.max_new_tokens; ++step) {
@@ -115,8 +115,7 @@ Hypothesis beam_search(DecoderState& state, at::Tensor logits_1V, const Generati
     context.progress(
         {static_cast<double>(step + 1), static_cast<double>(options.max_new_tokens), "decode"});
     if (parents.empty() || step + 1 == options.max_new_tokens) break;
-    state.select(at::tensor(parents, at::kLong));
-    logits_LV = state.step(at::tensor(search.last_ids(), at::kLong).unsqueeze(1), context);
+    logits_LV = advance(at::tensor(parents, at::kLong), at::tensor(search.last_ids(), at::kLong));
   }
   return search.best();
 }

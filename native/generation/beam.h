@@ -2,10 +2,13 @@
 // log-probabilities without a length penalty, one best finished text besides the live ones.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
+#include <functional>
 #include <vector>
 
-#include "generation/decoder_state.h"
 #include "generation/options.h"
+#include "runtime/job.h"
 
 namespace torchsight {
 
@@ -16,9 +19,13 @@ struct Hypothesis {
   bool ended = false;
 };
 
-/// The best text for the one row of `state`, whose next token has the logits `logits_1V`. A text
-/// that has ended wins over all that have not.
-Hypothesis beam_search(DecoderState& state, at::Tensor logits_1V, const GenerationOptions& options,
-                       JobContext& context);
+/// Asks the model: row r goes on from what row `parents_L[r]` was by the token `ids_L[r]`; gives
+/// the logits [L, V] of what follows.
+using AdvanceRows = std::function<at::Tensor(const at::Tensor& parents_L, const at::Tensor& ids_L)>;
+
+/// The best text that begins with a token of the logits `logits_1V`. A text that has ended wins
+/// over all that have not.
+Hypothesis beam_search(const AdvanceRows& advance, at::Tensor logits_1V,
+                       const GenerationOptions& options, JobContext& context);
 
 }  // namespace torchsight

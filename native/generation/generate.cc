@@ -148,7 +148,11 @@ NamedTensors generate(DecoderState& state, at::Tensor logits_BV, const at::Tenso
     for (int64_t row = 0; row < batch; ++row) {
       DecoderState own = state;
       own.select(at::tensor({row}, at::kLong));
-      Hypothesis found = beam_search(own, logits_BV.narrow(0, row, 1), options, context);
+      const auto advance = [&](const at::Tensor& parents_L, const at::Tensor& ids_L) {
+        own.select(parents_L);
+        return own.step(ids_L.unsqueeze(1), context);
+      };
+      Hypothesis found = beam_search(advance, logits_BV.narrow(0, row, 1), options, context);
       texts.push_back({std::move(found.ids), std::move(found.log_probs), found.ended});
     }
     return packed(texts, prompt_ids_BT, options.pad);

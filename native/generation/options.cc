@@ -41,7 +41,7 @@ GenerationOptions GenerationOptions::from_json(const Json& options, const Decode
   g.max_new_tokens = whole(options, "max_new_tokens", g.max_new_tokens, 1, kMaxTokens);
   g.sample = options.get("do_sample", false);
   g.temperature = options.get("temperature", 1.0);
-  g.top_k = whole(options, "top_k", 0, 0, config.vocabulary);
+  g.top_k = whole(options, "top_k", 0, 0, kMaxTokens);
   g.top_p = options.get("top_p", 1.0);
   g.beams = whole(options, "num_beams", 1, 1, kMaxBeams);
   g.best_of = whole(options, "best_of", 1, 1, kMaxBeams);

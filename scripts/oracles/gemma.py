@@ -68,7 +68,7 @@ CASES = {
                             matters=[dict(rope_parameters=None)], draw=11),
     "positions": dict(positions=[[0, 1, 2, 3, 4, 9, 10, 11, 40], [5, 6, 7, 8, 9, 10, 17, 18, 19]],
                       config=dict(num_key_value_heads=2), draw=7),
-    # Hidden states so small that the epsilon of the normalisations counts.
+    # An epsilon of the normalisations so large that it counts.
     "epsilon": dict(config=dict(rms_norm_eps=0.02), matters=[dict(rms_norm_eps=1e-6)], draw=2),
     "untied": dict(config=dict(tie_word_embeddings=False), padding=(2, 0), draw=5),
     "head_in_file": dict(layout="head_in_file"),
