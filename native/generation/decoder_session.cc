@@ -40,7 +40,9 @@ class DecoderSession final : public Session {
     if (method == "prefill") return prefill(call, context);
     if (!state_) throw Error(ErrorCode::kBadInput, "expected a prompt to be read first");
     if (method == "step") {
-      logits_BV_ = state_->step(call.input("input_ids"), context);
+      const at::Tensor& ids_BT = call.input("input_ids");
+      check_ids(ids_BT, decoder_.config().vocabulary);
+      logits_BV_ = state_->step(ids_BT, context);
       return {{"logits", logits_BV_}};
     }
     if (method == "generate") return continue_texts(call, context);

@@ -153,7 +153,8 @@ at::Tensor CompactLinear::dense() const {
 }
 
 at::Tensor CompactLinear::rows(const at::Tensor& ids_n) const {
-  const at::Tensor rows_nI = weight_OI_.index_select(0, ids_n).to(at::kFloat);
+  const auto dtype = at::promote_types(weight_OI_.scalar_type(), at::kFloat);
+  const at::Tensor rows_nI = weight_OI_.index_select(0, ids_n).to(dtype);
   return quantized() ? rows_nI * scale_O_.index_select(0, ids_n).unsqueeze(1) : rows_nI;
 }
 

@@ -16,6 +16,7 @@ class CompactLinear {
   /// and releases the memory it had. Rows that are not finite become NaN.
   void quantize();
   bool quantized() const { return scale_O_.defined(); }
+  at::IntArrayRef shape() const { return weight_OI_.sizes(); }
 
   /// [rows, in] -> [rows, out]: x W^T in the dtype of `x`. On a CPU, float32 rows meet the numbers
   /// of the weight in float32 arithmetic, whatever their format. Elsewhere, and for other rows,
@@ -25,7 +26,7 @@ class CompactLinear {
   /// The weight [out, in]: the memory itself, or, once quantised, the float32 numbers it stands
   /// for.
   at::Tensor dense() const;
-  /// The rows `ids` [n] of the weight as float32 [n, in].
+  /// The rows `ids` [n] of the weight as float32 [n, in], or float64 where the weight is.
   at::Tensor rows(const at::Tensor& ids_n) const;
 
  private:

@@ -18,6 +18,11 @@ void add_parameter(std::vector<Parameter>& parameters, std::string name, at::Ten
       {std::move(name), std::move(tensor), std::move(full_shape), init, cut, /*buffer=*/false});
 }
 
+at::Tensor plain_memory(const CompactLinear& layer) {
+  if (!layer.quantized()) return layer.dense();
+  return at::empty(layer.shape(), at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
+}
+
 void add_norm(std::vector<Parameter>& parameters, const std::string& name, const Norm& norm) {
   add_parameter(parameters, name + ".weight", norm.weight, kOnes);
   if (norm.bias.defined()) add_parameter(parameters, name + ".bias", norm.bias, kZeros);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/compact_linear.h"
 #include "nn/fused_linear.h"
 #include "nn/linear.h"
 #include "nn/norm.h"
@@ -30,6 +31,10 @@ Norm make_norm(NormKind kind, bool bias, double eps, int64_t width, const Module
 /// Adds `tensor`, this rank's cut of a tensor with the same sizes but for the cut dimension.
 void add_parameter(std::vector<Parameter>& parameters, std::string name, at::Tensor tensor,
                    Init init, std::optional<Cut> cut = {}, int64_t full_length = 0);
+
+/// The memory of a weight to be loaded into; on the meta device, so without memory, where the weight
+/// was turned into integers.
+at::Tensor plain_memory(const CompactLinear& layer);
 
 /// Adds `name`.weight and, where there is one, `name`.bias.
 void add_norm(std::vector<Parameter>& parameters, const std::string& name, const Norm& norm);

@@ -167,6 +167,11 @@ void save(Module& module, const std::filesystem::path& folder, uint64_t shard_by
                   "that holds a part of " +
                       parameter.name);
     }
+    if (parameter.tensor.is_meta()) {
+      throw Error(ErrorCode::kUnsupported,
+                  "expected weights as they were loaded to save but received integers for " +
+                      parameter.name);
+    }
     names.insert(parameter.name);
     outlines.push_back(
         {parameter.name, parameter.tensor.scalar_type(), parameter.tensor.sizes().vec()});

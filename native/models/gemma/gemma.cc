@@ -36,6 +36,7 @@ std::vector<Parameter> Gemma::parameters() {
 
 Prompt Gemma::read(const Call& call) const {
   const at::Tensor& ids_BT = call.input("input_ids");
+  check_ids(ids_BT, decoder_.config().vocabulary);
   const at::Tensor x_BTd = decoder_.embed(ids_BT);
   const at::Tensor real_BT = real_tokens(call, x_BTd.device());
   return {ids_BT, x_BTd, token_positions(call, real_BT, ids_BT, x_BTd.device()), {real_BT, {}}};

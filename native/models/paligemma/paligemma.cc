@@ -81,7 +81,9 @@ Prompt PaliGemma::read(Call& call, const at::Tensor& pictures_INd) const {
                     std::to_string(vectors) + " times in input_ids, once for each vector of the " +
                     "pictures, but received it " + std::to_string(places) + " times");
   }
-  at::Tensor x_BTd = decoder_.embed(ids_BT.masked_fill(place_BT, 0));
+  const at::Tensor words_BT = ids_BT.masked_fill(place_BT, 0);
+  check_ids(words_BT, config_.text.vocabulary);
+  at::Tensor x_BTd = decoder_.embed(words_BT);
   const at::Device device = x_BTd.device();
   if (vectors > 0) {
     x_BTd = x_BTd.masked_scatter(place_BT.to(device).unsqueeze(-1), pictures_INd);

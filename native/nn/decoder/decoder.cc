@@ -59,12 +59,12 @@ std::vector<std::string> Decoder::tap_names() const {
 void Decoder::add_parameters(std::vector<Parameter>& parameters, const std::string& prefix,
                              const std::string& head) {
   const Init small = normal(0.02);
-  add_parameter(parameters, prefix + "embed_tokens.weight", table_.dense(), small);
+  add_parameter(parameters, prefix + "embed_tokens.weight", plain_memory(table_), small);
   for (size_t l = 0; l < layers_.size(); ++l) {
     layers_[l].add_parameters(parameters, prefix + "layers." + std::to_string(l));
   }
   norm_.add_parameters(parameters, prefix + "norm");
-  if (!config_.tied_head) add_parameter(parameters, head + ".weight", head_.dense(), small);
+  if (!config_.tied_head) add_parameter(parameters, head + ".weight", plain_memory(head_), small);
 }
 
 void Decoder::loaded() {
@@ -87,7 +87,6 @@ void check_ids(const at::Tensor& ids_BT, int64_t vocabulary) {
 }
 
 at::Tensor Decoder::embed(const at::Tensor& ids_BT) const {
-  check_ids(ids_BT, config_.vocabulary);
   const at::Tensor rows_Rd = table_.rows(ids_BT.flatten().to(activations_.device()));
   return rows_Rd.to(activations_).mul_(embedding_scale_).unflatten(0, ids_BT.sizes());
 }

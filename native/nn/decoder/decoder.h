@@ -22,8 +22,7 @@ class Decoder {
   /// Of activations, and of the cache.
   at::TensorOptions activations() const { return activations_; }
 
-  /// The table's rows of ids [B, T], times sqrt(d): [B, T, d]. Throws `Error(kBadInput)` for ids
-  /// beyond the vocabulary.
+  /// The table's rows of ids [B, T] of the vocabulary, times sqrt(d): [B, T, d].
   at::Tensor embed(const at::Tensor& ids_BT) const;
   /// Tokens [B, T, d] at `positions_BT` to the same after all layers and the final norm. With a
   /// cache they follow what it holds, and are added to it. Records the taps.

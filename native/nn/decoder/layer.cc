@@ -71,17 +71,17 @@ void DecoderLayer::add_parameters(std::vector<Parameter>& parameters, const std:
     }
   };
   int64_t begin = 0;
-  const at::Tensor qkv = qkv_.dense();
+  const at::Tensor qkv = plain_memory(qkv_);
   for (const char* part : {"q", "k", "v"}) {
     const int64_t rows = (*part == 'q' ? config_.heads : config_.kv_heads) * e;
     add(std::string(".self_attn.") + part + "_proj", qkv, qkv_bias_, begin, rows);
     begin += rows;
   }
-  add(".self_attn.o_proj", out_.dense(), out_bias_, 0, config_.width);
-  const at::Tensor gate_up = gate_up_.dense();
+  add(".self_attn.o_proj", plain_memory(out_), out_bias_, 0, config_.width);
+  const at::Tensor gate_up = plain_memory(gate_up_);
   add(".mlp.gate_proj", gate_up, {}, 0, hidden);
   add(".mlp.up_proj", gate_up, {}, hidden, hidden);
-  add(".mlp.down_proj", down_.dense(), {}, 0, config_.width);
+  add(".mlp.down_proj", plain_memory(down_), {}, 0, config_.width);
   attention_norm_.add_parameters(parameters, prefix + ".input_layernorm");
   if (config_.gemma2) {
     attention_result_norm_.add_parameters(parameters, prefix + ".post_attention_layernorm");
