@@ -65,7 +65,7 @@ class DecoderSession final : public Session {
         logits_BV->size(1) != decoder_.config().vocabulary) {
       throw Error(ErrorCode::kBadInput, "expected a state of this session's model");
     }
-    DecoderState fresh(decoder_, begin_B->size(0), max_length_);
+    DecoderState fresh(decoder_, begin_B->size(0), max_length_, decoder_.fixed_steps());
     fresh.restore(state);
     state_.emplace(std::move(fresh));
     logits_BV_ = logits_BV->clone();
@@ -75,7 +75,7 @@ class DecoderSession final : public Session {
   NamedTensors prefill(Call& call, JobContext& context) {
     Trace trace{call.taps, context, static_cast<double>(decoder_.config().depth)};
     const Prompt prompt = read_(call, trace);
-    DecoderState fresh(decoder_, prompt.ids_BT.size(0), max_length_);
+    DecoderState fresh(decoder_, prompt.ids_BT.size(0), max_length_, decoder_.fixed_steps());
     logits_BV_ = fresh.prefill(prompt, trace);
     state_.emplace(std::move(fresh));
     return {{"logits", logits_BV_}};

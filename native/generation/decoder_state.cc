@@ -6,8 +6,10 @@
 
 namespace torchsight {
 
-DecoderState::DecoderState(Decoder& decoder, int64_t batch, int64_t capacity)
-    : decoder_(&decoder), cache_(decoder.config(), batch, capacity, decoder.activations()) {}
+DecoderState::DecoderState(Decoder& decoder, int64_t batch, int64_t capacity, bool fixed)
+    : decoder_(&decoder),
+      cache_(decoder.config(), batch, capacity, decoder.activations()),
+      fixed_(fixed) {}
 
 void DecoderState::require_room(int64_t tokens) const {
   const int64_t left = cache_.capacity() - cache_.length();
@@ -44,6 +46,13 @@ at::Tensor DecoderState::step(const at::Tensor& ids_BT, JobContext& context) {
                                           std::to_string(cache_.length()) + " tokens");
   }
   require_room(tokens);
+  if (fixed_ && tokens == 1) {
+    if (!steps_) steps_ = std::make_shared<FixedSteps>(*decoder_, cache_, next_B_);
+    cache_.advance(1);
+    next_B_ = next_B_ + 1;
+    return (*steps_)(ids_BT.select(1, 0)).clone();
+  }
+  steps_.reset();
   Taps none;
   Trace trace{none, context, 0};
   const at::Tensor positions_BT =
@@ -56,6 +65,7 @@ at::Tensor DecoderState::step(const at::Tensor& ids_BT, JobContext& context) {
 }
 
 void DecoderState::select(const at::Tensor& rows_R) {
+  steps_.reset();
   cache_.select(rows_R);
   next_B_ = next_B_.index_select(0, rows_R.to(next_B_.device()));
 }

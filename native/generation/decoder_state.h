@@ -1,7 +1,7 @@
 // A decoder in the middle of a text: what it has read, and the positions that come next.
 #pragma once
 
-#include "nn/decoder/decoder.h"
+#include "generation/fixed_steps.h"
 
 namespace torchsight {
 
@@ -16,7 +16,8 @@ struct Prompt {
 class DecoderState {
  public:
   /// An empty state for `batch` rows of up to `capacity` tokens. The decoder has to outlive it.
-  DecoderState(Decoder& decoder, int64_t batch, int64_t capacity);
+  /// `fixed`: single tokens are read by `FixedSteps`.
+  DecoderState(Decoder& decoder, int64_t batch, int64_t capacity, bool fixed = false);
 
   int64_t batch() const { return cache_.batch(); }
   int64_t length() const { return cache_.length(); }
@@ -26,7 +27,7 @@ class DecoderState {
   at::Tensor prefill(const Prompt& prompt, Trace& trace);
   /// Reads further tokens [B, T] and gives the logits of what follows the last one.
   at::Tensor step(const at::Tensor& ids_BT, JobContext& context);
-  /// Row r becomes what row `rows_R[r]` was.
+  /// Row r becomes what row `rows_R[r]` was. A copy of a state shares its memory until then.
   void select(const at::Tensor& rows_R);
 
   NamedTensors snapshot() const;
@@ -38,6 +39,8 @@ class DecoderState {
   Decoder* decoder_;
   KvCache cache_;
   at::Tensor next_B_;  // the position of the next token of each row
+  bool fixed_;
+  std::shared_ptr<FixedSteps> steps_;  // from the first step on, until rows change
 };
 
 }  // namespace torchsight

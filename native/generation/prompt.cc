@@ -72,7 +72,7 @@ NamedTensors generate_from(Decoder& decoder, const Prompt& prompt, const Call& c
                            JobContext& context, Trace& trace) {
   const int64_t batch = prompt.ids_BT.size(0), tokens = prompt.ids_BT.size(1);
   const auto options = GenerationOptions::from_json(call.options, decoder.config(), batch);
-  DecoderState state(decoder, batch, tokens + options.max_new_tokens);
+  DecoderState state(decoder, batch, tokens + options.max_new_tokens, decoder.fixed_steps());
   const at::Tensor logits_BV = state.prefill(prompt, trace);
   return generate(state, logits_BV, prompt.ids_BT, options, context);
 }

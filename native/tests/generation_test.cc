@@ -222,6 +222,23 @@ TEST_CASE("with a cache as without, over 50 steps") {
   }
 }
 
+TEST_CASE("steps of fixed operands, as a graph needs them, give the same logits") {
+  Model model(small("gemma2", R"({"sliding_window": 6})"));
+  const at::Tensor ids_BT = at::randint(50, {2, 30}, at::kLong);
+  const at::Tensor prompt_BT = ids_BT.narrow(1, 0, 8);
+  const at::Tensor real_BT = at::arange(8).ge(at::tensor({3, 0}, at::kLong).unsqueeze(1));
+  DecoderState free(model.decoder, 2, 30), fixed(model.decoder, 2, 30, /*fixed=*/true);
+  free.prefill(model.prompt(prompt_BT, real_BT), model.trace);
+  fixed.prefill(model.prompt(prompt_BT, real_BT), model.trace);
+  for (int64_t t = 8; t < 30; ++t) {
+    const at::Tensor ids_B1 = ids_BT.narrow(1, t, 1);
+    CHECK(relative_error(fixed.step(ids_B1, model.context), free.step(ids_B1, model.context)) <
+          kGate);
+    if (t != 15) continue;
+    for (DecoderState* state : {&free, &fixed}) state->select(at::tensor({1, 0}, at::kLong));
+  }
+}
+
 TEST_CASE("a row is what it is alone, whatever padding and rows stand beside it") {
   Model model(small("gemma2", R"({"sliding_window": 5})"));
   const at::Tensor ids_1T = at::randint(50, {1, 7}, at::kLong);

@@ -9,7 +9,8 @@ KvCache::KvCache(const DecoderConfig& config, int64_t batch, int64_t capacity,
     : capacity_(capacity), begin_B_(at::zeros({batch}, at::kLong)) {
   for (int64_t l = 0; l < config.depth; ++l) {
     for (std::vector<at::Tensor>* part : {&keys_, &values_}) {
-      part->push_back(at::empty({batch, config.kv_heads, capacity, config.head_width}, memory));
+      // Zeros: what is masked has no weight, but would pass on numbers that are not finite.
+      part->push_back(at::zeros({batch, config.kv_heads, capacity, config.head_width}, memory));
     }
   }
 }
@@ -20,6 +21,12 @@ void KvCache::write(int64_t layer, const at::Tensor& keys_BTKe, const at::Tensor
   values_[layer].narrow(2, length_, tokens).copy_(values_BTKe.transpose(1, 2));
 }
 
+void KvCache::write_at(int64_t layer, const at::Tensor& place_1, const at::Tensor& keys_B1Ke,
+                       const at::Tensor& values_B1Ke) {
+  keys_[layer].index_copy_(2, place_1, keys_B1Ke.transpose(1, 2));
+  values_[layer].index_copy_(2, place_1, values_B1Ke.transpose(1, 2));
+}
+
 void KvCache::select(const at::Tensor& rows_R) {
   begin_B_ = begin_B_.index_select(0, rows_R.cpu());
   for (std::vector<at::Tensor>* part : {&keys_, &values_}) {
@@ -27,7 +34,7 @@ void KvCache::select(const at::Tensor& rows_R) {
       const at::Tensor old_BKTe = memory_BKTe.narrow(2, 0, length_);
       std::vector<int64_t> sizes = memory_BKTe.sizes().vec();
       sizes[0] = rows_R.size(0);
-      at::Tensor fresh_RKTe = at::empty(sizes, memory_BKTe.options());
+      at::Tensor fresh_RKTe = at::zeros(sizes, memory_BKTe.options());
       fresh_RKTe.narrow(2, 0, length_)
           .copy_(old_BKTe.index_select(0, rows_R.to(memory_BKTe.device())));
       memory_BKTe = std::move(fresh_RKTe);

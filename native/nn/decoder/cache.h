@@ -26,6 +26,9 @@ class KvCache {
 
   /// Puts the keys and values of T further tokens behind the others, `[B, T, K, e]` of any strides.
   void write(int64_t layer, const at::Tensor& keys_BTKe, const at::Tensor& values_BTKe);
+  /// Puts those of one further token at the place that `place_1`, int64 [1] on the device, says.
+  void write_at(int64_t layer, const at::Tensor& place_1, const at::Tensor& keys_B1Ke,
+                const at::Tensor& values_B1Ke);
   /// Counts T tokens as read, after all layers have written theirs.
   void advance(int64_t tokens) { length_ += tokens; }
 

@@ -33,6 +33,7 @@ Decoder::Decoder(const DecoderConfig& config, const ModuleOptions& options)
     : config_(config.with(options.extra)),
       activations_(tensor_options(options).dtype(activation_dtype(options))),
       quantized_(wants_integers(options)),
+      fixed_steps_(options.device.is_cuda() && options.extra.get("cuda_graph", true)),
       table_(at::empty({config.vocabulary, config.width}, tensor_options(options))),
       norm_(config.width, config.norm_eps, options) {
   if (options.group) {
@@ -91,25 +92,39 @@ at::Tensor Decoder::embed(const at::Tensor& ids_BT) const {
   return rows_Rd.to(activations_).mul_(embedding_scale_).unflatten(0, ids_BT.sizes());
 }
 
-at::Tensor Decoder::forward(const at::Tensor& x_BTd, const at::Tensor& positions_BT,
-                            const Visibility& visibility, KvCache* cache, Trace& trace) {
-  const int64_t batch = x_BTd.size(0), tokens = x_BTd.size(1);
-  const auto dtype = activations_.dtype().toScalarType();
-  const DecoderPass pass{batch, tokens,
-                         make_rotation(positions_BT, config_.head_width, config_.rope_theta, dtype),
-                         visibility, cache};
+at::Tensor Decoder::through(const at::Tensor& x_BTd, const DecoderPass& pass, Trace& trace) {
   trace.taps.record("embeddings", x_BTd);
   at::Tensor x_Rd = x_BTd.flatten(0, 1);
   for (size_t l = 0; l < layers_.size(); ++l) {
     trace.context.checkpoint();
     x_Rd = layers_[l].forward(std::move(x_Rd), pass);
-    if (trace.taps.any()) trace.taps.record(tap(l), x_Rd.unflatten(0, {batch, tokens}));
+    if (trace.taps.any()) trace.taps.record(tap(l), x_Rd.unflatten(0, {pass.batch, pass.tokens}));
     if (trace.layers > 0) trace.context.progress({++trace.done, trace.layers, "layers"});
   }
-  if (cache) cache->advance(tokens);
-  const at::Tensor normed_BTd = norm_(x_Rd).unflatten(0, {batch, tokens});
+  const at::Tensor normed_BTd = norm_(x_Rd).unflatten(0, {pass.batch, pass.tokens});
   trace.taps.record("norm", normed_BTd);
   return normed_BTd;
+}
+
+at::Tensor Decoder::forward(const at::Tensor& x_BTd, const at::Tensor& positions_BT,
+                            const Visibility& visibility, KvCache* cache, Trace& trace) {
+  const int64_t batch = x_BTd.size(0), tokens = x_BTd.size(1);
+  const at::Tensor normed_BTd =
+      through(x_BTd, {batch, tokens, rotation(positions_BT), visibility, cache}, trace);
+  if (cache) cache->advance(tokens);
+  return normed_BTd;
+}
+
+at::Tensor Decoder::forward_at(const at::Tensor& x_B1d, const at::Tensor& positions_B1,
+                               const Visibility& visibility, KvCache& cache,
+                               const at::Tensor& place_1, Trace& trace) {
+  return through(x_B1d,
+                 {x_B1d.size(0), 1, rotation(positions_B1), visibility, &cache, place_1}, trace);
+}
+
+Rotation Decoder::rotation(const at::Tensor& positions_BT) const {
+  return make_rotation(positions_BT, config_.head_width, config_.rope_theta,
+                       activations_.dtype().toScalarType());
 }
 
 at::Tensor Decoder::logits(const at::Tensor& x_Rd) {

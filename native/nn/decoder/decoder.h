@@ -13,12 +13,15 @@ namespace torchsight {
 class Decoder {
  public:
   /// Reads of `options.extra`: "weights" ("int8": matrices are kept as 8-bit integers), and what
-  /// `DecoderConfig::with` does. On a CPU weights of bfloat16 and float16 meet activations of
+  /// `DecoderConfig::with` does, and "cuda_graph" (true: steps are captured once on CUDA). On a CPU
+  /// weights of bfloat16 and float16 meet activations of
   /// float32. Throws `Error(kUnsupported)` for
   /// groups of ranks.
   Decoder(const DecoderConfig& config, const ModuleOptions& options);
 
   const DecoderConfig& config() const { return config_; }
+  /// Whether steps are to be read by `FixedSteps`.
+  bool fixed_steps() const { return fixed_steps_; }
   /// Of activations, and of the cache.
   at::TensorOptions activations() const { return activations_; }
 
@@ -28,6 +31,11 @@ class Decoder {
   /// cache they follow what it holds, and are added to it. Records the taps.
   at::Tensor forward(const at::Tensor& x_BTd, const at::Tensor& positions_BT,
                      const Visibility& visibility, KvCache* cache, Trace& trace);
+  /// One token of each row, [B, 1, d], to the same: it is put at `place_1` of the cache, and
+  /// `visibility` stands for all of the cache's memory. Nothing is counted.
+  at::Tensor forward_at(const at::Tensor& x_B1d, const at::Tensor& positions_B1,
+                        const Visibility& visibility, KvCache& cache, const at::Tensor& place_1,
+                        Trace& trace);
   /// Rows [R, d] of `forward` to logits [R, V].
   at::Tensor logits(const at::Tensor& x_Rd);
 
@@ -41,9 +49,12 @@ class Decoder {
   void loaded();
 
  private:
+  Rotation rotation(const at::Tensor& positions_BT) const;
+  at::Tensor through(const at::Tensor& x_BTd, const DecoderPass& pass, Trace& trace);
+
   DecoderConfig config_;
   at::TensorOptions activations_;
-  bool quantized_;
+  bool quantized_, fixed_steps_;
   double embedding_scale_;
   CompactLinear table_;
   CompactLinear head_;  // where it is not the table

@@ -115,35 +115,40 @@ at::Tensor DecoderLayer::attention(const at::Tensor& x_Rd, const DecoderPass& pa
   const at::Tensor q_BTHe = qkv_BTHe.narrow(2, 0, heads);
   const at::Tensor k_BTKe = qkv_BTHe.narrow(2, heads, groups);
   const at::Tensor v_BTKe = qkv_BTHe.narrow(2, heads + groups, groups);
-  if (pass.cache) pass.cache->write(index_, k_BTKe, v_BTKe);
-  const bool next = pass.cache && pass.cache->length() > 0;
-  const at::Tensor a_Ro =
-      next ? attend_next(q_BTHe, pass) : attend_prompt(q_BTHe, k_BTKe, v_BTKe, pass);
+  at::Tensor a_Ro;
+  if (pass.place_1.defined()) {
+    pass.cache->write_at(index_, pass.place_1, k_BTKe, v_BTKe);
+    a_Ro = attend_masked(q_BTHe, pass.cache->keys(index_), pass.cache->values(index_), pass);
+  } else {
+    if (pass.cache) pass.cache->write(index_, k_BTKe, v_BTKe);
+    const auto turned = [](const at::Tensor& x_BTKe) { return x_BTKe.transpose(1, 2).contiguous(); };
+    const bool next = pass.cache && pass.cache->length() > 0;
+    a_Ro = next ? attend_next(q_BTHe, pass)
+                : attend_masked(q_BTHe, turned(k_BTKe), turned(v_BTKe), pass);
+  }
   at::Tensor result_Rd = out_(a_Ro);
   if (out_bias_.defined()) result_Rd.add_(out_bias_);
   return result_Rd;
 }
 
-at::Tensor DecoderLayer::attend_prompt(const at::Tensor& q_BTHe, const at::Tensor& k_BTKe,
-                                       const at::Tensor& v_BTKe, const DecoderPass& pass) const {
+at::Tensor DecoderLayer::attend_masked(const at::Tensor& q_BTHe, const at::Tensor& k_BKMe,
+                                       const at::Tensor& v_BKMe, const DecoderPass& pass) const {
   const int64_t groups = config_.kv_heads, per_group = config_.group(), tokens = pass.tokens;
   // The heads of a group share their keys: to the kernel they are more queries of one head.
   const at::Tensor q_BKRe = q_BTHe.unflatten(2, {groups, per_group})
                                 .permute({0, 2, 3, 1, 4})
                                 .reshape({pass.batch, groups, per_group * tokens, -1});
-  const at::Tensor k_BKTe = k_BTKe.transpose(1, 2).contiguous();
-  const at::Tensor v_BKTe = v_BTKe.transpose(1, 2).contiguous();
   const Visibility& visibility = pass.visibility;
-  at::Tensor seen_B1RT =
+  at::Tensor seen_B1RM =
       config_.windowed[index_] ? visibility.windowed_B1TM : visibility.everywhere_B1TM;
-  if (seen_B1RT.defined()) seen_B1RT = seen_B1RT.repeat({1, 1, per_group, 1});
+  if (seen_B1RM.defined()) seen_B1RM = seen_B1RM.repeat({1, 1, per_group, 1});
   at::Tensor a_BKRe;
   if (config_.attention_softcap > 0) {
-    a_BKRe = attend_capped(q_BKRe, k_BKTe, v_BKTe, seen_B1RT, config_.query_scale,
+    a_BKRe = attend_capped(q_BKRe, k_BKMe, v_BKMe, seen_B1RM, config_.query_scale,
                            config_.attention_softcap);
   } else {
-    const auto mask = seen_B1RT.defined() ? std::optional(seen_B1RT) : std::nullopt;
-    a_BKRe = at::scaled_dot_product_attention(q_BKRe, k_BKTe, v_BKTe, mask, 0, false,
+    const auto mask = seen_B1RM.defined() ? std::optional(seen_B1RM) : std::nullopt;
+    a_BKRe = at::scaled_dot_product_attention(q_BKRe, k_BKMe, v_BKMe, mask, 0, false,
                                               config_.query_scale);
   }
   return a_BKRe.view({pass.batch, groups, per_group, tokens, -1})

@@ -22,6 +22,9 @@ struct DecoderPass {
   Rotation rotation;
   Visibility visibility;     // of a pass over several tokens
   KvCache* cache = nullptr;  // null: the tokens see each other alone
+  /// Where the one token of each row goes in the cache, all of whose memory the masks of
+  /// `visibility` then stand for: int64 [1] on the device. Undefined: behind what was read.
+  at::Tensor place_1 = {};
 };
 
 class DecoderLayer {
@@ -38,8 +41,8 @@ class DecoderLayer {
 
  private:
   at::Tensor attention(const at::Tensor& x_Rd, const DecoderPass& pass);
-  at::Tensor attend_prompt(const at::Tensor& q_BTHe, const at::Tensor& k_BTKe,
-                           const at::Tensor& v_BTKe, const DecoderPass& pass) const;
+  at::Tensor attend_masked(const at::Tensor& q_BTHe, const at::Tensor& k_BKMe,
+                           const at::Tensor& v_BKMe, const DecoderPass& pass) const;
   at::Tensor attend_next(const at::Tensor& q_BTHe, const DecoderPass& pass) const;
   at::Tensor mlp(const at::Tensor& x_Rd);
 
