@@ -11,8 +11,8 @@ namespace torchsight {
 class FixedSteps::Graph {
  public:
   explicit Graph(at::Device device)
-      : stream_(
-            c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device, false)) {}
+      : stream_(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device, false)) {
+  }
 
   template <typename Work>
   void capture(const Work& work) {

@@ -32,8 +32,8 @@ Norm make_norm(NormKind kind, bool bias, double eps, int64_t width, const Module
 void add_parameter(std::vector<Parameter>& parameters, std::string name, at::Tensor tensor,
                    Init init, std::optional<Cut> cut = {}, int64_t full_length = 0);
 
-/// The memory of a weight to be loaded into; on the meta device, so without memory, where the weight
-/// was turned into integers.
+/// The memory of a weight to be loaded into; on the meta device, so without memory, where the
+/// weight was turned into integers.
 at::Tensor plain_memory(const CompactLinear& layer);
 
 /// Adds `name`.weight and, where there is one, `name`.bias.

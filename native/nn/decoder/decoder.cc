@@ -118,8 +118,8 @@ at::Tensor Decoder::forward(const at::Tensor& x_BTd, const at::Tensor& positions
 at::Tensor Decoder::forward_at(const at::Tensor& x_B1d, const at::Tensor& positions_B1,
                                const Visibility& visibility, KvCache& cache,
                                const at::Tensor& place_1, Trace& trace) {
-  return through(x_B1d,
-                 {x_B1d.size(0), 1, rotation(positions_B1), visibility, &cache, place_1}, trace);
+  return through(x_B1d, {x_B1d.size(0), 1, rotation(positions_B1), visibility, &cache, place_1},
+                 trace);
 }
 
 Rotation Decoder::rotation(const at::Tensor& positions_BT) const {

@@ -121,7 +121,9 @@ at::Tensor DecoderLayer::attention(const at::Tensor& x_Rd, const DecoderPass& pa
     a_Ro = attend_masked(q_BTHe, pass.cache->keys(index_), pass.cache->values(index_), pass);
   } else {
     if (pass.cache) pass.cache->write(index_, k_BTKe, v_BTKe);
-    const auto turned = [](const at::Tensor& x_BTKe) { return x_BTKe.transpose(1, 2).contiguous(); };
+    const auto turned = [](const at::Tensor& x_BTKe) {
+      return x_BTKe.transpose(1, 2).contiguous();
+    };
     const bool next = pass.cache && pass.cache->length() > 0;
     a_Ro = next ? attend_next(q_BTHe, pass)
                 : attend_masked(q_BTHe, turned(k_BTKe), turned(v_BTKe), pass);
