@@ -67,6 +67,9 @@ export { type Disposable, enableGrad, gradEnabled, keep, noGrad, tidy } from "./
 export { Session, type SessionCallOptions } from "./core/session.js";
 export { Tensor } from "./core/tensor.js";
 export * from "./eval/index.js";
+export type { TextPrompt } from "./generation/batch.js";
+export type { GenerateOptions } from "./generation/options.js";
+export type { FinishReason, GeneratedText, TokenEvent } from "./generation/types.js";
 export { type HubOptions, locate, type Pulled, type PullOptions, pull } from "./hub/index.js";
 export type { Colour } from "./media/colours.js";
 export { type DrawnBox, type DrawOptions, drawBoxes } from "./media/draw.js";
@@ -87,6 +90,8 @@ export {
   videoFrames,
   videoWriter,
 } from "./media/video.js";
+export * as gemma from "./models/gemma/index.js";
+export { Gemma, type GemmaLoadOptions, type TextScore } from "./models/gemma/pipeline.js";
 export { systems } from "./models/index.js";
 export * as owlvit from "./models/owlvit/index.js";
 export {

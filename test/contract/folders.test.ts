@@ -97,6 +97,8 @@ test("arrows point down: no layer imports one above it", (t) => {
     "lib/hub": ["cli", "verify", "models", "media", "text"],
     "lib/media": ["cli", "verify", "models", "hub", "text"],
     "lib/text": ["cli", "verify", "models", "hub", "media"],
+    "lib/configs": ["cli", "verify", "models", "hub", "media", "text", "generation"],
+    "lib/generation": ["cli", "verify", "models", "hub", "media", "configs"],
     "lib/models": ["cli", "verify"],
     "lib/verify": ["cli"],
   };

@@ -6,3 +6,5 @@ import { dialects } from "./weights.js";
 export const system = defineSystem({ modelTypes: ["gemma", "gemma2"], parseConfig, dialects });
 
 export * from "./config.js";
+export type { GemmaMethods } from "./methods.js";
+export * from "./pipeline.js";
