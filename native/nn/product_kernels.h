@@ -31,6 +31,8 @@ struct FormatKernels {
                    Rows<float> y);
   /// y[i] <- scale w[i].
   void (*widen)(const Weight* w, float scale, int64_t length, float* y);
+  /// y[r, i] <- y[r, i] + sum_o x[r, o] w[o, i], with `length` numbers in each row of w and y.
+  void (*accumulate)(Rows<const float> x, Rows<const Weight> w, int64_t length, Rows<float> y);
 };
 
 struct ProductKernels {

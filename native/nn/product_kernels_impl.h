@@ -106,6 +106,38 @@ void widen(const Weight* w, float scale, int64_t length, float* y) {
   if (i < length) (load(w + i, length - i) * factor).store(y + i, length - i);
 }
 
+// kOuts rows of w, each number loaded once for all rows of x.
+template <int kOuts, typename Weight>
+inline void accumulate_strip(Rows<const float> x, Rows<const Weight> w, int64_t length,
+                             Rows<float> y) {
+  int64_t i = 0;
+  for (; i + Vec::size() <= length; i += Vec::size()) {
+    const auto w_part = vectors<kOuts>([&](int o) { return load(w[o] + i); });
+    for (int64_t r = 0; r < x.count; ++r) {
+      Vec total = Vec::loadu(y[r] + i);
+      c10::ForcedUnroll<kOuts>()(
+          [&](auto o) { total = at::vec::fmadd(w_part[o], Vec(x[r][o]), total); });
+      total.store(y[r] + i);
+    }
+  }
+  for (; i < length; ++i) {
+    for (int64_t r = 0; r < x.count; ++r) {
+      for (int o = 0; o < kOuts; ++o) y[r][i] += x[r][o] * static_cast<float>(w[o][i]);
+    }
+  }
+}
+
+template <typename Weight>
+void accumulate(Rows<const float> x, Rows<const Weight> w, int64_t length, Rows<float> y) {
+  constexpr int kOuts = 4;
+  int64_t o = 0;
+  const auto from = [&] { return Rows<const float>{x.data + o, x.count, x.stride}; };
+  for (; o + kOuts <= w.count; o += kOuts) {
+    accumulate_strip<kOuts>(from(), w.from(o, kOuts), length, y);
+  }
+  for (; o < w.count; ++o) accumulate_strip<1>(from(), w.from(o, 1), length, y);
+}
+
 inline float quantize(const float* x, int64_t length, int8_t* q) {
   Vec most(0.0f);
   for (int64_t i = 0; i < length; i += Vec::size()) {
@@ -129,7 +161,8 @@ inline float quantize(const float* x, int64_t length, int8_t* q) {
 }
 
 template <typename Weight>
-inline constexpr FormatKernels<Weight> kFormatKernels{&multiply<Weight>, &widen<Weight>};
+inline constexpr FormatKernels<Weight> kFormatKernels{&multiply<Weight>, &widen<Weight>,
+                                                      &accumulate<Weight>};
 
 inline constexpr ProductKernels kProductKernels{
     kFormatKernels<float>, kFormatKernels<c10::BFloat16>, kFormatKernels<c10::Half>,
