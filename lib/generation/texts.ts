@@ -11,31 +11,29 @@ export type StartGeneration = (
   control: JobControl,
 ) => Job<Generated & Disposable, Progress, GeneratedStep & Disposable>;
 
-/** What ends a text. */
-interface Ends {
-  tokens: ReadonlySet<number>;
+/** What is known of the texts before they are there. */
+export interface ExpectedTexts {
+  /** As many as prompts. */
+  count: number;
+  /** The tokens that end a text. */
+  ends: readonly number[];
+  /** Tokens of a text at most. */
   length: number;
+  /** When the work began, by `performance.now()`. */
+  began: number;
 }
 
-/**
- * Runs the native method and reads its tokens.
- *
- * @param count - of the prompts
- * @param ends - the tokens that end a text, and how many it has at most
- */
+/** Runs the native method and reads its tokens. */
 export async function generateTexts(
   start: StartGeneration,
   tokenizer: Tokenizer,
-  count: number,
-  ends: { tokens: readonly number[]; length: number },
+  expected: ExpectedTexts,
   options: GenerateOptions,
   steps: Steps<TokenEvent>,
 ): Promise<GeneratedText[]> {
-  const began = performance.now();
-  const bounds = { tokens: new Set(ends.tokens), length: ends.length };
   const rows = Array.from(
-    { length: count },
-    (_, row) => new Row(row, tokenizer, bounds, options.stop ?? [], began),
+    { length: expected.count },
+    (_, row) => new Row(row, tokenizer, expected, options.stop ?? []),
   );
   const job = start({ ...steps.control });
   if (streams(options)) await readStream(job, rows, steps);
@@ -100,9 +98,8 @@ class Row {
   constructor(
     private readonly row: number,
     private readonly tokenizer: Tokenizer,
-    private readonly ends: Ends,
+    private readonly expected: ExpectedTexts,
     stop: readonly string[],
-    private readonly began: number,
   ) {
     this.#stream = new TextStream(tokenizer, { stop });
   }
@@ -115,15 +112,15 @@ class Row {
   push(tokenId: number, logprob: number): TokenEvent | undefined {
     if (this.finished) return undefined;
     const index = this.#tokenIds.length;
-    this.#last = (performance.now() - this.began) / 1000;
+    this.#last = (performance.now() - this.expected.began) / 1000;
     if (index === 0) this.#first = this.#last;
     this.#tokenIds.push(tokenId);
     this.#logprobs.push(logprob);
-    const ended = this.ends.tokens.has(tokenId);
+    const ended = this.expected.ends.includes(tokenId);
     let textDelta = ended ? "" : this.#stream.push(tokenId);
     if (this.#stream.stopped !== undefined) this.#finishReason = "stop";
     else if (ended) this.#finishReason = "eos";
-    else if (index + 1 === this.ends.length) this.#finishReason = "length";
+    else if (index + 1 === this.expected.length) this.#finishReason = "length";
     if (this.#finishReason) textDelta += this.#stream.flush();
     this.#text += textDelta;
     return {

@@ -40,6 +40,20 @@ void activate_(at::Tensor x_RF, const at::Tensor& bias_F, Activation activation)
 }
 
 at::Tensor gated(const at::Tensor& x_R2F, Activation activation) {
+  const int64_t hidden = x_R2F.size(1) / 2, stride = x_R2F.stride(0);
+  if (activation == Activation::kGeluTanh && x_R2F.is_cpu() && x_R2F.scalar_type() == at::kFloat &&
+      x_R2F.stride(1) == 1) {
+    at::Tensor y_RF = at::empty({x_R2F.size(0), hidden}, x_R2F.options());
+    const float* const x = x_R2F.const_data_ptr<float>();
+    float* const y = y_RF.mutable_data_ptr<float>();
+    const auto kernel = row_kernels().gated_gelu;
+    at::parallel_for(0, x_R2F.size(0), 1, [=](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        kernel(x + row * stride, x + row * stride + hidden, y + row * hidden, hidden);
+      }
+    });
+    return y_RF;
+  }
   const std::vector<at::Tensor> halves_RF = x_R2F.chunk(2, 1);
   activate_(halves_RF[0], {}, activation);
   return halves_RF[0] * halves_RF[1];

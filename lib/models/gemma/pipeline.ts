@@ -132,19 +132,20 @@ export class Gemma {
     options: GenerateOptions = {},
   ): Job<GeneratedText | GeneratedText[], Progress, TokenEvent> {
     return composeJob<GeneratedText | GeneratedText[], TokenEvent>(options, async (steps) => {
+      const began = performance.now();
       const { prompts, isList } = promptsOf<TextPrompt>(given);
       const args = generateArgs(options, NEW_TOKENS);
       const { max_new_tokens: newTokens = NEW_TOKENS } = args;
       const tokenizer = await this.tokenizer();
       const bounds = { context: this.config.max_position_embeddings, newTokens };
       const rows = prompts.map((prompt) => promptIds(prompt, tokenizer, bounds));
+      const ends = args.eos_token_id ?? [this.config.eos_token_id].flat();
       const texts = await tidy(() => {
         const inputs = leftPadded(rows, this.config.pad_token_id);
         return generateTexts(
           (control) => this.module.call("generate", { ...inputs }, { args, ...control }),
           tokenizer,
-          rows.length,
-          { tokens: args.eos_token_id ?? [this.config.eos_token_id].flat(), length: newTokens },
+          { count: rows.length, ends, length: newTokens, began },
           options,
           steps,
         );

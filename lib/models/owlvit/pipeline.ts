@@ -13,6 +13,7 @@ import { ops } from "../../core/ops.js";
 import type { Tensor } from "../../core/tensor.js";
 import { locate, type PullOptions } from "../../hub/index.js";
 import type { ImageSource } from "../../media/image.js";
+import { PROCESSOR_FILE } from "../../media/processor_fields.js";
 import {
   type OwlViTConfig,
   type OwlViTConfigInput,
@@ -36,8 +37,6 @@ import type { OwlViTMethods } from "./methods.js";
 import { type Processor, parseProcessor } from "./processor.js";
 import { logitsOf } from "./scores.js";
 import { TextEmbedder, type TextQueryOptions } from "./text_embedder.js";
-
-const PROCESSOR_FILE = "preprocessor_config.json";
 
 /** How a detector is loaded. */
 export interface OwlViTLoadOptions

@@ -5,15 +5,13 @@
  * scenic, `projects/owl_vit/notebooks/inference.py` and `preprocessing/image_ops.py`.
  */
 import type { Steps } from "../../core/compose.js";
-import { tensor } from "../../core/create.js";
-import { invalidArgument, TorchsightError } from "../../core/errors.js";
-import { ops } from "../../core/ops.js";
-import { tidy } from "../../core/scope.js";
 import type { Tensor } from "../../core/tensor.js";
 import type { RawImage } from "../../media/image.js";
-import { PILLOW_FILTERS, pillowResize } from "../../media/pillow.js";
-import { type Affine, type Axis, axis, resample } from "../../media/resample.js";
+import { batchOf, normalising, pixelsOf } from "../../media/pixel_values.js";
+import { withSide } from "../../media/processor_fields.js";
+import { type Axis, axis, resample } from "../../media/resample.js";
 import { bilinear, shortBlur, skimage, upTo } from "../../media/resample_rules.js";
+import { squashed } from "../../media/squash.js";
 import type { Processor } from "./processor.js";
 
 /** A size in pixels. */
@@ -65,30 +63,8 @@ export async function toPixelValues(
   steps: Steps,
   side?: number,
 ): Promise<Tensor<"float32">> {
-  if (images.length === 0) throw invalidArgument("the images", "at least one", images);
-  const wanted = side === undefined ? processor : resized(processor, side);
-  return await tidy(async () => {
-    const pictures: Tensor[] = [];
-    for (const image of images) pictures.push(await prepared(image, wanted, steps));
-    const [first, ...rest] = pictures as [Tensor, ...Tensor[]];
-    for (const other of rest) checkEqual(first.shape, other.shape);
-    if (rest.length === 0) return ops.unsqueeze(first, 0).as("float32");
-    const job = ops.job.stack(pictures, { ...steps.control });
-    return (await steps.run(job)).as("float32");
-  });
-}
-
-function resized(processor: Processor, side: number): Processor {
-  if (!Number.isSafeInteger(side) || side < 1) {
-    throw invalidArgument("the size", "a positive integer", side);
-  }
-  return { ...processor, size: { height: side, width: side } };
-}
-
-function checkEqual(first: readonly number[], other: readonly number[]): void {
-  if (`${first}` === `${other}`) return;
-  const expected = "pictures of one size where do_resize is false";
-  throw new TorchsightError("SHAPE", `expected ${expected} but received [${first}] and [${other}]`);
+  const wanted = side === undefined ? processor : withSide(processor, side);
+  return await batchOf(images, (image) => prepared(image, wanted, steps), steps);
 }
 
 /** One picture: float32 [3, height, width]. */
@@ -97,48 +73,11 @@ async function prepared(
   processor: Processor,
   steps: Steps,
 ): Promise<Tensor<"float32">> {
-  const { data, width, height, channels } = image;
-  if (channels !== 3) throw invalidArgument("the channels of the image", "3", channels);
-  return await tidy(async () => {
-    const pixels_HWC = tensor(data, { shape: [height, width, channels] });
-    const maps = normalising(processor);
-    if (processor.protocol === "hf") return await squashed(pixels_HWC, processor, maps, steps);
-    const [rows, columns] = axes(image, processor);
-    const beyond = processor.pad_value / (processor.do_rescale ? processor.rescale_factor : 1);
-    return await resample(pixels_HWC, rows, columns, { beyond, channels: maps }, steps);
-  });
-}
-
-/** What becomes of the levels of each channel, 0 … 255. */
-function normalising(processor: Processor): Affine[] {
-  const { do_rescale, rescale_factor, do_normalize, image_mean, image_std } = processor;
-  const factor = do_rescale ? rescale_factor : 1;
-  return image_mean.map((mean, channel) => {
-    if (!do_normalize) return { scale: factor, shift: 0 };
-    const std = image_std[channel]!;
-    return { scale: factor / std, shift: -mean / std };
-  });
-}
-
-/** Without regard to the aspect ratio, by Pillow's filters. */
-async function squashed(
-  pixels_HWC: Tensor<"uint8">,
-  { do_resize, size, resample: filter }: Processor,
-  maps: readonly Affine[],
-  steps: Steps,
-): Promise<Tensor<"float32">> {
-  const levels_CHW = do_resize
-    ? await pillowResize(pixels_HWC, [size.height, size.width], PILLOW_FILTERS[filter]!, steps)
-    : ops.permute(pixels_HWC, [2, 0, 1]);
-  const perChannel = (of: keyof Affine) =>
-    tensor(
-      maps.map((map) => map[of]),
-      { shape: [maps.length, 1, 1] },
-    );
-  const { control } = steps;
-  const scaled = await steps.run(ops.job.mul(levels_CHW, perChannel("scale"), { ...control }));
-  await steps.run(ops.job.add_(scaled, perChannel("shift"), { ...steps.control }));
-  return ops.contiguous(scaled).as("float32");
+  if (processor.protocol === "hf") return await squashed(image, processor, steps);
+  const [rows, columns] = axes(image, processor);
+  const beyond = processor.pad_value / (processor.do_rescale ? processor.rescale_factor : 1);
+  const channels = normalising(processor);
+  return await resample(pixelsOf(image), rows, columns, { beyond, channels }, steps);
 }
 
 /** How rows and columns become those of the model's input, with padding below and to the right. */

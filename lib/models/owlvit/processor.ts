@@ -7,10 +7,9 @@ import {
   objectOf,
   oneOf,
   parseFields,
-  positive,
 } from "../../core/config.js";
 import { invalidArgument } from "../../core/errors.js";
-import { PILLOW_FILTERS } from "../../media/pillow.js";
+import { type PixelFields, pixelFields, refuseCrop } from "../../media/processor_fields.js";
 
 /**
  * How a picture is brought to the model's size:
@@ -37,19 +36,8 @@ const RESIZE_RULES: readonly ResizeRule[] = ["skimage", "hf-fast"];
  * The fields of `preprocessor_config.json`, complete; written as it is, the file can be read by
  * transformers, which ignores the last three. {@link parseProcessor} makes one.
  */
-export interface Processor {
+export interface Processor extends PixelFields {
   image_processor_type: "OwlViTImageProcessor" | "Owlv2ImageProcessor";
-  do_resize: boolean;
-  /** Pixels of the model's input. */
-  size: { height: number; width: number };
-  /** Filter of `hf` by Pillow's number: nearest, lanczos, bilinear, bicubic, box, hamming. */
-  resample: number;
-  do_rescale: boolean;
-  rescale_factor: number;
-  do_normalize: boolean;
-  /** Per channel, of rescaled values. */
-  image_mean: readonly number[];
-  image_std: readonly number[];
   /** Whether `pad` pads; other protocols do not ask. */
   do_pad: boolean;
   protocol: Protocol;
@@ -98,14 +86,12 @@ export function parseProcessor(input: unknown, model: ProcessedModel): Processor
   const type = isFirst ? "OwlViTImageProcessor" : "Owlv2ImageProcessor";
   const fields: Record<keyof Processor, FieldSpec> = {
     image_processor_type: { check: () => type },
-    do_resize: { check: flag, fallback: true },
-    size: { check: sides, fallback: model.imageSize },
-    resample: { check: filter, fallback: isFirst ? 3 : 2 },
-    do_rescale: { check: flag, fallback: true },
-    rescale_factor: { check: positive(1), fallback: 1 / 255 },
-    do_normalize: { check: flag, fallback: true },
-    image_mean: { check: perChannel(Number.isFinite, "numbers"), fallback: CLIP_MEAN },
-    image_std: { check: perChannel((std) => std > 0, "numbers above 0"), fallback: CLIP_STD },
+    ...pixelFields({
+      side: model.imageSize,
+      filter: isFirst ? "bicubic" : "bilinear",
+      mean: CLIP_MEAN,
+      std: CLIP_STD,
+    }),
     do_pad: { check: flag, fallback: true },
     protocol: { check: oneOf(...PROTOCOLS), fallback: protocol },
     pad_value: { check: finite, fallback: padding(protocol) },
@@ -139,43 +125,7 @@ export function adjusted(processor: Processor, options: ProcessingOptions): Proc
   };
 }
 
-/** A number for a square, [height, width] or {height, width}. */
-const sides: Field = (name, value) => {
-  const listed = typeof value === "number" ? [value, value] : value;
-  const { height, width } = (
-    Array.isArray(listed) && listed.length === 2
-      ? { height: listed[0], width: listed[1] }
-      : (listed ?? {})
-  ) as Record<string, unknown>;
-  const isSide = (side: unknown) => Number.isSafeInteger(side) && (side as number) > 0;
-  if (isSide(height) && isSide(width)) return { height, width };
-  throw badField(name, "a number of pixels or {height, width}", value);
-};
-
-const filter: Field = (name, value) => {
-  if (Number.isInteger(value) && PILLOW_FILTERS[value as number] !== undefined) return value;
-  throw badField(name, `a filter of Pillow from 0 to ${PILLOW_FILTERS.length - 1}`, value);
-};
-
 const finite: Field = (name, value) => {
   if (Number.isFinite(value)) return value;
   throw badField(name, "a number", value);
 };
-
-/** One number for all channels, or three. */
-const perChannel =
-  (accepts: (value: number) => boolean, expected: string): Field =>
-  (name, value) => {
-    const values = typeof value === "number" ? [value, value, value] : value;
-    const fits = (one: unknown) => typeof one === "number" && accepts(one);
-    if (Array.isArray(values) && values.length === 3 && values.every(fits)) return values;
-    throw badField(name, `three ${expected}`, value);
-  };
-
-/** A crop that cuts something off would hide objects, and boxes would not map back. */
-function refuseCrop(given: Record<string, unknown>, { size, do_resize }: Processor): void {
-  if (!flag("do_center_crop", given.do_center_crop ?? false)) return;
-  const crop = sides("crop_size", given.crop_size ?? size) as Processor["size"];
-  if (do_resize && crop.height === size.height && crop.width === size.width) return;
-  throw badField("do_center_crop", "false, or a crop_size equal to size", true);
-}

@@ -15,4 +15,19 @@ export const system = defineSystem<PaliGemmaConfig | MaskConfig>({
   dialects: [...dialects, bigVision, ...maskSystem.dialects],
 });
 
+export type { DetectedText, SegmentedObject, SegmentedText } from "./answers.js";
 export * from "./config.js";
+export { ImageFeatures, type PaliGemmaImage } from "./features.js";
+export { MaskCodec } from "./mask_codec.js";
+export { cutMask, type PastedMask, pasteMask } from "./masks.js";
+export type { PaliGemmaMethods } from "./methods.js";
+export type { FoundObject, InvalidPlace } from "./objects.js";
+export type {
+  ImageOptions,
+  PaliGemmaLoadOptions,
+  PromptOptions,
+  TaskOptions,
+} from "./options.js";
+export * from "./pipeline.js";
+export type { Filter, Processor } from "./processing.js";
+export type { PaliGemmaInput } from "./requests.js";

@@ -18,7 +18,8 @@ export const MASK_SIDE = 64;
 export const MASK_CODES = 16;
 
 const PIXELS = MASK_SIDE * MASK_SIDE;
-const PUBLISHED_FILE = "vae-oid.npz";
+/** The codec's published file. */
+export const PUBLISHED_FILE = "vae-oid.npz";
 
 /** Types of the native methods, whose schemas are in native/models/paligemma/mask_codec.cc. */
 export interface MaskCodecMethods {

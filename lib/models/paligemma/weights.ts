@@ -73,8 +73,16 @@ function dialect(name: string, given: Prefixes, outer = ""): Dialect<PaliGemmaCo
     name,
     detect: (tensors) =>
       tensors.has(`${prefixes.vision}embeddings.patch_embedding.weight`) &&
-      tensors.has(`${prefixes.decoder}embed_tokens.weight`),
-    rules: (config) => namesOf(config).map((to) => ({ to, from: theirs(to) })),
+      [`${prefixes.decoder}embed_tokens.weight`, `${prefixes.head}weight`].some((name) =>
+        tensors.has(name),
+      ),
+    rules: (config, tensors) =>
+      namesOf(config).map((to) => {
+        const from = theirs(to);
+        // Some robots' files have the table as the head alone.
+        const isTable = from === `${prefixes.decoder}embed_tokens.weight`;
+        return { to, from: isTable && !tensors.has(from) ? `${prefixes.head}weight` : from };
+      }),
     ignores: () => (tensor) =>
       tensor === `${prefixes.head}weight` ||
       tensor.startsWith(`${prefixes.vision}head.`) ||

@@ -47,7 +47,7 @@ Decoder::Decoder(const DecoderConfig& config, const ModuleOptions& options)
     head_ = CompactLinear(at::empty({config.vocabulary, config.width}, tensor_options(options)));
   }
   layers_.reserve(config.depth);
-  for (int64_t l = 0; l < config.depth; ++l) layers_.emplace_back(config, l, options);
+  for (int64_t l = 0; l < config.depth; ++l) layers_.emplace_back(config_, l, options);
 }
 
 std::vector<std::string> Decoder::tap_names() const {
