@@ -68,7 +68,8 @@ export function paintMask(
   }
 }
 
-function blend(canvas: RawImage, x: number, y: number, colour: Rgb, opacity: number): void {
+/** Mixes a colour into one pixel, which has to lie within the picture. */
+export function blend(canvas: RawImage, x: number, y: number, colour: Rgb, opacity: number): void {
   const place = (y * canvas.width + x) * 3;
   for (let channel = 0; channel < 3; channel += 1) {
     const under = canvas.data[place + channel]!;

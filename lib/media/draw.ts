@@ -4,6 +4,7 @@ import { fillFrame, fillRectangle, grown, paintMask, type Rectangle } from "./ca
 import { BLACK, type Colour, colourOf, inkOn, labelColours, type Rgb } from "./colours.js";
 import { decodeImage, type ImageSource, type RawImage } from "./image.js";
 import { Placer } from "./placing.js";
+import { checkSilhouette, paintSilhouette } from "./silhouette.js";
 import { Scribe } from "./text.js";
 
 /** What {@link drawBoxes} draws; a detection is one. */
@@ -16,6 +17,8 @@ export interface DrawnBox {
   score?: number | undefined;
   /** Default: one for each label. */
   color?: Colour | undefined;
+  /** Pixels of the object: one channel, of the picture's size; what is not 0 is filled. */
+  mask?: RawImage | undefined;
 }
 
 /** How boxes are drawn. */
@@ -27,21 +30,23 @@ export interface DrawOptions {
   labels?: readonly string[] | undefined;
   /** Times the width of lines and the size of letters, which follow the picture's. Default 1. */
   scale?: number | undefined;
+  /** How much of the picture masks hide, 0 to 1; their rims hide all. Default 0.4. */
+  maskOpacity?: number | undefined;
 }
 
 const MAX_SCALE = 20;
 const RIM_OPACITY = 0.45;
 
 /**
- * Draws boxes, their labels and scores onto a copy of a picture, which has 3 channels.
+ * Draws boxes, their masks, labels and scores onto a copy of a picture, which has 3 channels.
  *
  * Of a box that reaches beyond the picture the part within is framed; one that lies outside is left
  * out. Labels stand above their boxes where there is room, else in or below them, and do not cover
  * each other where that can be avoided; long ones are cut. No fonts are needed: the same input
  * gives the same pixels on every machine.
  *
- * @throws `BAD_INPUT` for boxes that are not four finite numbers with x0 <= x1 and y0 <= y1, and
- *   what {@link decodeImage} throws.
+ * @throws `BAD_INPUT` for boxes that are not four finite numbers with x0 <= x1 and y0 <= y1, for
+ *   masks of another size than the picture's, and what {@link decodeImage} throws.
  *
  * @example
  * ```ts
@@ -54,16 +59,25 @@ export async function drawBoxes(
   boxes: readonly DrawnBox[],
   options: DrawOptions = {},
 ): Promise<RawImage> {
-  const { labels, scale = 1 } = options;
+  const { labels, scale = 1, maskOpacity = 0.4 } = options;
   if (typeof scale !== "number" || !(scale > 0 && scale <= MAX_SCALE)) {
     throw invalidArgument("scale", `a number above 0 and up to ${MAX_SCALE}`, scale);
+  }
+  if (typeof maskOpacity !== "number" || !(maskOpacity >= 0 && maskOpacity <= 1)) {
+    throw invalidArgument("maskOpacity", "a number from 0 to 1", maskOpacity);
   }
   if (!Array.isArray(boxes)) throw invalidArgument("the boxes", "an array", boxes);
   boxes.forEach(checkBox);
   const canvas = await decodeImage(image);
+  for (const [index, { mask }] of boxes.entries()) {
+    if (mask !== undefined) checkSilhouette(`boxes[${index}].mask`, mask, canvas);
+  }
   const sizes = sizesFor(canvas, scale);
   const frames = framesOf(boxes, canvas, sizes.line, labels);
-  // Lines first, so that none crosses a plate; the most certain box last and so on top.
+  for (const { mask, colour } of frames.toReversed()) {
+    if (mask) paintSilhouette(canvas, mask, colour, maskOpacity, sizes.contour);
+  }
+  // Lines next, so that none crosses a plate; the most certain box last and so on top.
   for (const frame of frames.toReversed()) drawFrame(canvas, frame, sizes);
   const placer = new Placer(canvas);
   for (const frame of frames) drawPlate(canvas, frame, sizes, placer);
@@ -77,11 +91,14 @@ interface Frame {
   colour: Rgb;
   label: string;
   score: string;
+  mask: RawImage | undefined;
 }
 
 /** Sizes in pixels. */
 interface Sizes {
   line: number;
+  /** Width of the rims of masks. */
+  contour: number;
   /** Width of the dark rim that sets lines off from a bright ground. */
   rim: number;
   scribe: Scribe;
@@ -91,7 +108,8 @@ interface Sizes {
 function sizesFor({ width, height }: RawImage, scale: number): Sizes {
   const side = Math.min(Math.sqrt(width * height), 3 * Math.min(width, height)) * scale;
   const line = Math.max(1, Math.round(side / 260));
-  return { line, rim: line > 1 ? Math.ceil(line / 4) : 0, scribe: new Scribe(side / 56) };
+  const contour = Math.ceil(line / 2);
+  return { line, contour, rim: line > 1 ? Math.ceil(line / 4) : 0, scribe: new Scribe(side / 56) };
 }
 
 function checkBox({ box, label, score, color }: DrawnBox, index: number): void {
@@ -122,11 +140,11 @@ function framesOf(
     order,
   );
   const frames: Frame[] = [];
-  for (const { box, label = "", score, color } of boxes.toSorted(byScore)) {
+  for (const { box, label = "", score, color, mask } of boxes.toSorted(byScore)) {
     const outline = outlineOf(box, canvas, line);
     if (!outline) continue;
     const colour = color === undefined ? colours.get(label)! : colourOf(color);
-    frames.push({ outline, colour, label, score: score?.toFixed(2) ?? "" });
+    frames.push({ outline, colour, label, score: score?.toFixed(2) ?? "", mask });
   }
   return frames;
 }

@@ -251,3 +251,83 @@ test("grey pictures and pictures with transparency become colour pictures", asyn
     t.deepEqual(pixel(drawn, 15, 15), [90, 90, 90]);
   }
 });
+
+/** A mask that is 255 in a rectangle. */
+function maskOf(width: number, height: number, [x0, y0, x1, y1]: DrawnBox["box"]): RawImage {
+  const data = new Uint8Array(width * height);
+  for (let y = y0; y < y1; y += 1) data.fill(255, y * width + x0, y * width + x1);
+  return { data, width, height, channels: 1 };
+}
+
+test("a mask is filled half through, its rim is not, the rest stays", async (t) => {
+  const colour: Pixel = [250, 10, 90];
+  const mask = maskOf(200, 100, [60, 30, 140, 70]);
+  const box = { box: [50, 20, 150, 80] as const, color: colour, mask };
+  const drawn = await drawBoxes(plain(200, 100, 90), [box], { maskOpacity: 0.5 });
+  t.deepEqual(pixel(drawn, 100, 50), [170, 50, 90]);
+  for (const [x, y] of [
+    [60, 30],
+    [139, 69],
+    [60, 50],
+    [100, 69],
+  ] as const) {
+    t.deepEqual(pixel(drawn, x, y), colour, `${x}, ${y}`);
+  }
+  t.deepEqual(pixel(drawn, 61, 31), [170, 50, 90]);
+  t.deepEqual(pixel(drawn, 59, 50), [90, 90, 90]);
+  t.deepEqual(pixel(drawn, 140, 50), [90, 90, 90]);
+  t.is(count(drawn, [170, 50, 90]), 78 * 38);
+  const clear = await drawBoxes(plain(200, 100, 90), [box], { maskOpacity: 0 });
+  t.deepEqual(pixel(clear, 100, 50), [90, 90, 90]);
+  t.is(mask.data[0], 0);
+});
+
+test("rims of masks grow with the picture, and there is none at its border", async (t) => {
+  const colour: Pixel = [250, 10, 90];
+  const side = 1560;
+  const mask = maskOf(side, side, [0, 0, 800, side]);
+  const boxes = [{ box: [0, 0, side, side] as const, color: colour, mask }];
+  const drawn = await drawBoxes(plain(side, side, 90), boxes, { maskOpacity: 0.5 });
+  // Of a line of 6 pixels, half.
+  const row = Array.from({ length: 10 }, (_, i) => String(pixel(drawn, 792 + i, 700)));
+  const [fill, rim, none] = ["170,50,90", "250,10,90", "90,90,90"];
+  t.deepEqual(row, [...new Array(5).fill(fill), ...new Array(3).fill(rim), none, none]);
+  t.is(String(pixel(drawn, 100, 700)), fill);
+  t.is(String(pixel(drawn, 20, 700)), fill);
+});
+
+test("masks of higher score lie on those of lower, and below all frames", async (t) => {
+  const mask = maskOf(100, 100, [20, 20, 80, 80]);
+  const [sure, unsure] = [
+    { box: [20, 20, 80, 80] as const, score: 0.9, color: "#ff0000", mask },
+    { box: [40, 0, 60, 100] as const, score: 0.1, color: "#0000ff", mask },
+  ];
+  const options = { maskOpacity: 1 };
+  const drawn = await drawBoxes(plain(100, 100, 90), [sure, unsure], options);
+  t.is(digest(drawn), digest(await drawBoxes(plain(100, 100, 90), [unsure, sure], options)));
+  t.deepEqual(pixel(drawn, 50, 50), [255, 0, 0]);
+  t.deepEqual(pixel(drawn, 40, 50), [0, 0, 255], "the frame of the less certain");
+});
+
+test("a mask of thin parts is all rim; one without pixels draws nothing", async (t) => {
+  const thin = maskOf(50, 50, [10, 10, 12, 40]);
+  const box = [0, 0, 50, 50] as const;
+  const drawn = await drawBoxes(plain(50, 50, 90), [{ box, color: "#ffffff", mask: thin }]);
+  const frame = await drawBoxes(plain(50, 50, 90), [{ box, color: "#ffffff" }]);
+  t.is(count(drawn, [255, 255, 255]) - count(frame, [255, 255, 255]), 60);
+  const empty = maskOf(50, 50, [0, 0, 0, 0]);
+  const none = await drawBoxes(plain(50, 50, 90), [{ box, color: "#ffffff", mask: empty }]);
+  t.is(digest(none), digest(frame));
+});
+
+test("refused: masks of another size or of colours, an opacity beyond 1", async (t) => {
+  const good = maskOf(9, 9, [1, 1, 4, 4]);
+  const draw = (mask: unknown, maskOpacity?: number) =>
+    drawBoxes(plain(9, 9, 0), [{ box: [0, 0, 9, 9], mask: mask as RawImage }], { maskOpacity });
+  await t.notThrowsAsync(draw(good));
+  for (const mask of [maskOf(9, 8, [0, 0, 1, 1]), plain(9, 9, 0), { ...good, data: [] }, 5, null]) {
+    const message = /9 x 9 bytes in one channel for boxes\[0\]\.mask/;
+    await t.throwsAsync(draw(mask), { code: "BAD_INPUT", message });
+  }
+  await t.throwsAsync(draw(good, 1.5), { code: "BAD_INPUT", message: /maskOpacity/ });
+});
