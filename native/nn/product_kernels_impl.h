@@ -12,14 +12,20 @@
 
 namespace torchsight::CPU_CAPABILITY {
 
-// Fetches, of what follows the kOuts rows of w in memory, the share of step i: when the rows are
-// done, all of the next ones are near. On its own, hardware fetches ahead for long rows only.
-template <int kOuts, typename Weight>
-inline void prefetch(const Weight* next, int64_t i) {
+// Where hardware fetches ahead too late: it starts anew in each row and at the end of each page.
+// Long rows are fetched a page ahead. Of short ones, this fetches a share of the kOuts rows that
+// follow in memory: when these rows are done, all of the next ones are near.
+template <int kOuts, bool kLongRows, typename Weight>
+inline void prefetch(Rows<const Weight> w, int64_t i) {
 #if defined(__GNUC__)
-  constexpr int64_t kLine = 64 / sizeof(Weight);
-  for (int64_t k = 0; k < kOuts * Vec::size(); k += kLine) {
-    __builtin_prefetch(next + kOuts * i + k, /*write=*/0, /*locality=*/2);
+  constexpr int64_t kPage = 4096 / sizeof(Weight), kLine = 64 / sizeof(Weight);
+  const auto fetch = [](const Weight* from) {
+    __builtin_prefetch(from, /*write=*/0, /*locality=*/2);
+  };
+  if constexpr (kLongRows) {
+    for (int o = 0; o < kOuts; ++o) fetch(w[o] + i + kPage);
+  } else {
+    for (int64_t k = 0; k < kOuts * Vec::size(); k += kLine) fetch(w[kOuts] + kOuts * i + k);
   }
 #endif
 }
@@ -34,16 +40,15 @@ inline std::array<Vec, kCount> vectors(const F& f) {
 }
 
 // kRows rows of the result by kOuts columns.
-template <int kRows, int kOuts, typename Weight>
+template <int kRows, int kOuts, bool kLongRows, typename Weight>
 inline void multiply_tile(Rows<const float> x, Rows<const Weight> w, const float* scale,
                           int64_t length, Rows<float> y) {
   const c10::ForcedUnroll<kRows> each_row;
   const c10::ForcedUnroll<kOuts> each_out;
   auto sums = vectors<kRows * kOuts>([](int) { return Vec(0.0f); });
-  const Weight* const next = w[kOuts];
   int64_t i = 0;
   for (; i + Vec::size() <= length; i += Vec::size()) {
-    if constexpr (sizeof(Weight) < sizeof(float)) prefetch<kOuts>(next, i);
+    if constexpr (sizeof(Weight) < sizeof(float)) prefetch<kOuts, kLongRows>(w, i);
     const auto x_part = vectors<kRows>([&](int r) { return Vec::loadu(x[r] + i); });
     each_out([&](auto o) {
       const Vec w_part = load(w[o] + i);
@@ -70,32 +75,40 @@ constexpr int64_t kTileRows = 4;
 #endif
 
 // All rows of x with kOuts rows of w, which come from memory for the first tile only.
-template <int kOuts, typename Weight>
+template <int kOuts, bool kLongRows, typename Weight>
 inline void multiply_strip(Rows<const float> x, Rows<const Weight> w, const float* scale,
                            int64_t length, Rows<float> y) {
   for (int64_t r = 0; r < x.count; r += kTileRows) {
     const Rows<const float> part = x.from(r, std::min(kTileRows, x.count - r));
     const Rows<float> result = y.from(r, part.count);
-    if (part.count == 1) multiply_tile<1, kOuts>(part, w, scale, length, result);
-    if (part.count == 2) multiply_tile<2, kOuts>(part, w, scale, length, result);
-    if (part.count == 3) multiply_tile<3, kOuts>(part, w, scale, length, result);
-    if constexpr (kTileRows == 4) {
-      if (part.count == 4) multiply_tile<4, kOuts>(part, w, scale, length, result);
-    }
+    const auto tile = [&](auto rows) {
+      if (part.count == rows) {
+        multiply_tile<rows, kOuts, kLongRows>(part, w, scale, length, result);
+      }
+    };
+    c10::ForcedUnroll<kTileRows>()([&](auto k) { tile(std::integral_constant<int, k + 1>()); });
   }
+}
+
+template <bool kLongRows, typename Weight>
+void multiply_strips(Rows<const float> x, Rows<const Weight> w, const float* scale, int64_t length,
+                     Rows<float> y) {
+  constexpr int kOuts = 4;
+  const auto strip = [&](auto outs, int64_t o) {
+    multiply_strip<outs, kLongRows>(x, w.from(o, outs), scale ? scale + o : scale, length,
+                                    Rows<float>{y.data + o, y.count, y.stride});
+  };
+  int64_t o = 0;
+  for (; o + kOuts <= w.count; o += kOuts) strip(std::integral_constant<int, kOuts>(), o);
+  for (; o < w.count; ++o) strip(std::integral_constant<int, 1>(), o);
 }
 
 template <typename Weight>
 void multiply(Rows<const float> x, Rows<const Weight> w, const float* scale, int64_t length,
               Rows<float> y) {
-  constexpr int kOuts = 4;
-  const auto strip = [&](auto outs, int64_t o) {
-    multiply_strip<outs>(x, w.from(o, outs), scale ? scale + o : scale, length,
-                         Rows<float>{y.data + o, y.count, y.stride});
-  };
-  int64_t o = 0;
-  for (; o + kOuts <= w.count; o += kOuts) strip(std::integral_constant<int, kOuts>(), o);
-  for (; o < w.count; ++o) strip(std::integral_constant<int, 1>(), o);
+  const bool long_rows = length * sizeof(Weight) > (size_t{1} << 14);
+  (long_rows ? multiply_strips<true, Weight> : multiply_strips<false, Weight>)(x, w, scale, length,
+                                                                               y);
 }
 
 template <typename Weight>
