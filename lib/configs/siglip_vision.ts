@@ -29,20 +29,25 @@ export interface SiglipVisionConfig {
   vision_use_head: boolean;
 }
 
-const FIELDS: Record<keyof SiglipVisionConfig, FieldSpec> = {
-  model_type: { check: oneOf("siglip_vision_model"), fallback: "siglip_vision_model" },
-  hidden_size: { check: integer(1), fallback: 768 },
-  intermediate_size: { check: integer(1), fallback: 3072 },
+/** Fields of SigLIP's towers, of pictures and of texts. */
+export const towerFields = (width: number, hidden: number) => ({
+  hidden_size: { check: integer(1), fallback: width },
+  intermediate_size: { check: integer(1), fallback: hidden },
   num_hidden_layers: { check: integer(1), fallback: 12 },
   num_attention_heads: { check: integer(1), fallback: 12 },
-  num_channels: { check: integer(1), fallback: 3 },
-  image_size: { check: integer(1), fallback: 224 },
-  patch_size: { check: integer(1), fallback: 16 },
   hidden_act: {
     check: oneOf("gelu_pytorch_tanh", "gelu_new", "gelu", "quick_gelu"),
     fallback: "gelu_pytorch_tanh",
   },
   layer_norm_eps: { check: positive(1), fallback: 1e-6 },
+});
+
+const FIELDS: Record<keyof SiglipVisionConfig, FieldSpec> = {
+  ...towerFields(768, 3072),
+  model_type: { check: oneOf("siglip_vision_model"), fallback: "siglip_vision_model" },
+  num_channels: { check: integer(1), fallback: 3 },
+  image_size: { check: integer(1), fallback: 224 },
+  patch_size: { check: integer(1), fallback: 16 },
   vision_use_head: { check: flag, fallback: true },
 };
 

@@ -2,7 +2,8 @@
 import { system as gemma } from "./gemma/index.js";
 import { system as owlvit } from "./owlvit/index.js";
 import { system as paligemma } from "./paligemma/index.js";
+import { system as siglip } from "./siglip/index.js";
 import { system as vit22b } from "./vit22b/index.js";
 
 /** Systems by the names of their folders. */
-export const systems = { gemma, owlvit, paligemma, vit22b } as const;
+export const systems = { gemma, owlvit, paligemma, siglip, vit22b } as const;

@@ -4,6 +4,7 @@
 #include "models/owlvit/owlvit.h"
 #include "models/paligemma/mask_codec.h"
 #include "models/paligemma/paligemma.h"
+#include "models/siglip/siglip.h"
 #include "models/vit22b/vit22b.h"
 #include "runtime/diagnostics.h"
 #include "runtime/error.h"
@@ -18,6 +19,12 @@ const std::vector<ModelType>& model_table() {
       {"owlvit", &owlvit::make_owlvit},
       {"paligemma", &paligemma::make_paligemma},
       {"paligemma_masks", &paligemma::make_mask_codec},
+      {"siglip", &siglip::make_siglip},
+      {"siglip2", &siglip::make_siglip},
+      {"siglip2_text_model", &siglip::make_siglip},
+      {"siglip2_vision_model", &siglip::make_siglip},
+      {"siglip_text_model", &siglip::make_siglip},
+      {"siglip_vision_model", &siglip::make_siglip},
       {"vit22b", &vit22b::make_vit22b},
       {"torchsight_diagnostics", &make_diagnostics},
   };

@@ -8,6 +8,24 @@
 #include "nn/parameters.h"
 
 namespace torchsight {
+namespace {
+
+// What weights are drawn from where there is no checkpoint.
+struct Draws {
+  Init qkv, out, fc1, fc2, mlp_bias;
+};
+
+Draws draws_of(const EncoderConfig& config) {
+  if (config.init == EncoderInit::kXavier) {
+    return {kXavier, kXavier, kXavier, kXavier, normal(1e-6)};
+  }
+  const double width = 1 / std::sqrt(static_cast<double>(config.width));
+  const double depth = 1 / std::sqrt(2 * static_cast<double>(config.depth));
+  const Init inward = normal(width * depth);
+  return {inward, normal(width), normal(width / std::sqrt(2.0)), inward, kZeros};
+}
+
+}  // namespace
 
 EncoderLayer::EncoderLayer(const EncoderConfig& config, const ModuleOptions& options)
     : config_(config),
@@ -25,17 +43,15 @@ EncoderLayer::EncoderLayer(const EncoderConfig& config, const ModuleOptions& opt
 }
 
 void EncoderLayer::add_parameters(std::vector<Parameter>& parameters, const std::string& prefix) {
-  const double width = 1 / std::sqrt(static_cast<double>(config_.width));
-  const double depth = 1 / std::sqrt(2 * static_cast<double>(config_.depth));
-  const Init inward = normal(width * depth);
+  const Draws draw = draws_of(config_);
   const std::array<const char*, 3> parts{"q", "k", "v"};
   for (size_t i = 0; i < parts.size(); ++i) {
-    add_section(parameters, prefix + ".self_attn." + parts[i] + "_proj", qkv_, i, inward);
+    add_section(parameters, prefix + ".self_attn." + parts[i] + "_proj", qkv_, i, draw.qkv);
   }
-  add_linear(parameters, prefix + ".self_attn.out_proj", out_, out_bias_, normal(width));
+  add_linear(parameters, prefix + ".self_attn.out_proj", out_, out_bias_, draw.out);
   add_norm(parameters, prefix + ".layer_norm1", norm1_);
-  add_section(parameters, prefix + ".mlp.fc1", fc1_, 0, normal(width / std::sqrt(2.0)));
-  add_linear(parameters, prefix + ".mlp.fc2", fc2_, fc2_bias_, inward);
+  add_section(parameters, prefix + ".mlp.fc1", fc1_, 0, draw.fc1, draw.mlp_bias);
+  add_linear(parameters, prefix + ".mlp.fc2", fc2_, fc2_bias_, draw.fc2, draw.mlp_bias);
   add_norm(parameters, prefix + ".layer_norm2", norm2_);
 }
 

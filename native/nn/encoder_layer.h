@@ -1,26 +1,17 @@
-// One layer of a plain pre-norm transformer, as in the towers of CLIP: x += attention(norm(x)),
-// x += mlp(norm(x)), every projection with a bias.
+// One layer of a plain pre-norm transformer, as in the towers of CLIP and SigLIP:
+// x += attention(norm(x)), x += mlp(norm(x)), every projection with a bias.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "nn/encoder_config.h"
 #include "nn/fused_linear.h"
 #include "nn/linear.h"
 #include "nn/norm.h"
 #include "runtime/module.h"
 
 namespace torchsight {
-
-/// Sizes of a tower of such layers.
-struct EncoderConfig {
-  int64_t width = 0;   // d
-  int64_t depth = 0;   // layers
-  int64_t heads = 0;   // H, a divisor of d
-  int64_t hidden = 0;  // F, of the MLP
-  Activation activation = Activation::kQuickGelu;
-  double norm_eps = 1e-5;
-};
 
 class EncoderLayer {
  public:
@@ -30,7 +21,7 @@ class EncoderLayer {
   /// `mask`, where defined, broadcasts to [B, H, N, N] and is true where a query may look.
   at::Tensor forward(at::Tensor x_Rd, int64_t batch, const at::Tensor& mask = {});
 
-  /// Adds the parameters under transformers' names for CLIP's layers, drawn as CLIP draws them.
+  /// Adds the parameters under transformers' names for the layers of CLIP and SigLIP.
   void add_parameters(std::vector<Parameter>& parameters, const std::string& prefix);
 
  private:

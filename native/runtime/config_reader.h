@@ -43,11 +43,11 @@ class ConfigReader {
   template <typename T>
   using Choices = std::vector<std::pair<std::string_view, T>>;
 
-  /// The value of the name that is there; the first one is the default.
+  /// The value of the name that is there; without a fallback the first one is the default.
   template <typename T>
-  T choice(std::string_view name, const Choices<T>& choices) const {
+  T choice(std::string_view name, const Choices<T>& choices, std::optional<T> fallback = {}) const {
     const Json* value = find(name);
-    if (!value) return choices.front().second;
+    if (!value) return fallback.value_or(choices.front().second);
     std::string known;
     for (const auto& [text, result] : choices) {
       if (value->is_string() && value->as_string() == text) return result;

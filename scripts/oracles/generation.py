@@ -81,7 +81,7 @@ def filtered(logits, temperature, top_k, top_p, allowed):
 
 
 def draw_logits(rng):
-    """Rows of 37 logits: usual ones, a leader, ties, all alike, large ones, and small differences."""
+    """Rows of 37 logits: usual ones, a leader, ties, all alike, large ones, small differences."""
     rows = rng.normal(0, 2, (6, 37)).astype(np.float32)
     rows[1, 20] = 12
     rows[2] = np.round(rows[2] / 2)
@@ -96,7 +96,8 @@ def write_sampling():
     probabilities = np.stack([filtered(logits, **options) for options in COMBINATIONS])
     expected = {"probabilities": probabilities, "logprobs": log_softmax(logits.astype(np.float64))}
     counts = (probabilities > 0).sum(-1)
-    assert counts[COMBINATIONS.index(dict(temperature=1.0, top_k=5, top_p=1.0, allowed=None)), 2] > 5
+    top5 = COMBINATIONS.index(dict(temperature=1.0, top_k=5, top_p=1.0, allowed=None))
+    assert counts[top5, 2] > 5, "no tie crosses the cut of top-k"
     print(f"sampling: kept {counts.tolist()}")
     write("sampling", {"logits": logits}, expected, COMBINATIONS)
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "io/json.h"
-#include "nn/encoder_layer.h"
+#include "nn/encoder_config.h"
 
 namespace torchsight::owlvit {
 

@@ -7,6 +7,7 @@
 #include "models/owlvit/config.h"
 #include "nn/fused_linear.h"
 #include "nn/linear.h"
+#include "runtime/module.h"
 
 namespace torchsight::owlvit {
 
