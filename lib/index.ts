@@ -105,6 +105,20 @@ export {
   type Proposal,
   Queries,
 } from "./models/owlvit/index.js";
+export * as paligemma from "./models/paligemma/index.js";
+export {
+  type DetectedText,
+  type FoundObject,
+  ImageFeatures,
+  MaskCodec,
+  PaliGemma,
+  type PaliGemmaImage,
+  type PaliGemmaInput,
+  type PaliGemmaLoadOptions,
+  type SegmentedObject,
+  type SegmentedText,
+} from "./models/paligemma/index.js";
+export * as siglip from "./models/siglip/index.js";
 export * as vit22b from "./models/vit22b/index.js";
 export {
   type ClassifyOutputs,

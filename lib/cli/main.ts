@@ -25,6 +25,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Find what texts describe or examples show, in pictures and videos",
     load: async () => (await import("./detect.js")).default,
   },
+  ask: {
+    summary: "Ask about pictures: captions, answers, boxes, masks",
+    load: async () => (await import("./ask.js")).default,
+  },
   bench: {
     summary: "Measure this machine",
     load: async () => (await import("./bench.js")).default,
