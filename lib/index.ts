@@ -119,6 +119,12 @@ export {
   type SegmentedText,
 } from "./models/paligemma/index.js";
 export * as siglip from "./models/siglip/index.js";
+export {
+  Embeddings,
+  SigLIP,
+  type SigLIPLoadOptions,
+  type Similarities,
+} from "./models/siglip/index.js";
 export * as vit22b from "./models/vit22b/index.js";
 export {
   type ClassifyOutputs,
@@ -127,6 +133,7 @@ export {
   ViT22B,
   type ViT22BImage,
 } from "./models/vit22b/pipeline.js";
+export { type Embedding, EmbeddingIndex, type Match } from "./search/index.js";
 export { TextStream, type TextStreamOptions } from "./text/text_stream.js";
 export {
   type DecodeOptions as DecodeTextOptions,

@@ -25,7 +25,11 @@ const ARGS = {
   "max-new-tokens": { type: "string", valueHint: "N", description: "Tokens of the text at most" },
   temperature: { type: "string", valueHint: "T", description: "Draw tokens; below 1 less freely" },
   "top-k": { type: "string", valueHint: "K", description: "Draw among the K likeliest tokens" },
-  "top-p": { type: "string", valueHint: "P", description: "Draw among those that reach this share" },
+  "top-p": {
+    type: "string",
+    valueHint: "P",
+    description: "Draw among those that reach this share",
+  },
   beams: { type: "string", valueHint: "N", description: "Hypotheses of a beam search" },
   stop: { type: "string", valueHint: "TEXT", description: "A text that ends the text" },
   weights: {

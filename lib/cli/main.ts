@@ -29,6 +29,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Ask about pictures: captions, answers, boxes, masks",
     load: async () => (await import("./ask.js")).default,
   },
+  similar: {
+    summary: "Tell how well pictures fit texts",
+    load: async () => (await import("./similar.js")).default,
+  },
   bench: {
     summary: "Measure this machine",
     load: async () => (await import("./bench.js")).default,

@@ -3,7 +3,7 @@ import { invalidArgument, TorchsightError } from "../core/errors.js";
 import { corrected } from "./corrections.js";
 import type { TokenizerDefinition } from "./definition.js";
 import { readTokenizerFiles } from "./files.js";
-import { type TokenizerConfig, withSpecialTokens } from "./special.js";
+import { contentOf, type TokenizerConfig, withSpecialTokens } from "./special.js";
 
 /** How text is encoded. */
 export interface EncodeOptions {
@@ -48,10 +48,12 @@ interface Engine {
 export class Tokenizer {
   readonly #engine: Engine;
   readonly #cleanUp: boolean;
+  readonly #pad: string | undefined;
 
-  private constructor(engine: Engine, cleanUp: boolean) {
+  private constructor(engine: Engine, config: TokenizerConfig) {
     this.#engine = engine;
-    this.#cleanUp = cleanUp;
+    this.#cleanUp = config.clean_up_tokenization_spaces === true;
+    this.#pad = contentOf(config.pad_token);
   }
 
   /**
@@ -68,12 +70,18 @@ export class Tokenizer {
     const where = `tokenizer_config.json of ${folder}`;
     const complete = withSpecialTokens(define(definition), config, where);
     const engine = build(corrected(complete), config, folder);
-    return new Tokenizer(engine, config.clean_up_tokenization_spaces === true);
+    return new Tokenizer(engine, config);
   }
 
   /** One more than the largest id. */
   get vocabularySize(): number {
     return this.#engine.model.vocab.length;
+  }
+
+  /** The token that texts are padded with; undefined where the settings name none. */
+  get padId(): number | undefined {
+    const id = this.#pad === undefined ? -1 : this.#engine.model.vocab.indexOf(this.#pad);
+    return id < 0 ? undefined : id;
   }
 
   /**

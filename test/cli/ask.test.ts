@@ -22,7 +22,10 @@ test("one JSON document, or lines of what comes and then the document", async (t
   t.true(document.seconds.first > 0 && document.seconds.total >= document.seconds.first);
 
   const streamed = await torchsight(...asked, "--stream", "--json");
-  const lines = streamed.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const lines = streamed.stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   const deltas = lines.slice(0, -1).map(({ delta }) => delta);
   t.is(deltas.join(""), document.text, "the seed decides");
   t.is(lines.at(-1).text, document.text);
