@@ -4,6 +4,7 @@ import { ops } from "../core/ops.js";
 import type { Tensor } from "../core/tensor.js";
 import { ViT22B } from "../models/vit22b/index.js";
 import { COMMON_ARGS, defineCommand } from "./command.js";
+import { embeds, encodeEmbeddings } from "./encode_embeddings.js";
 import { loadOptions, MODEL_ARGS } from "./model_args.js";
 
 /** Pictures that are encoded at once. */
@@ -26,6 +27,11 @@ export default defineCommand({
     const pooled: Tensor[] = [];
     const tokens: Tensor[] = [];
     try {
+      if (embeds(args.model)) {
+        const options = { ...loadOptions(args, signal), onProgress };
+        await encodeEmbeddings(args.model, files, args.out, output, options);
+        return;
+      }
       await using model = await ViT22B.load(args.model, {
         ...loadOptions(args, signal),
         onProgress,

@@ -1,6 +1,6 @@
 /**
- * Configs of `model_type: siglip_vision_model`, as transformers has them: image towers of their own,
- * and those of other systems (Zhai et al., arXiv 2303.15343).
+ * Configs of `model_type: siglip_vision_model`, as transformers has them: image towers of their
+ * own, and those of other systems (Zhai et al., arXiv 2303.15343).
  */
 import {
   badField,
@@ -52,8 +52,8 @@ const FIELDS: Record<keyof SiglipVisionConfig, FieldSpec> = {
 };
 
 /**
- * A complete config from what a file says: every field checked, defaults filled in, others left out.
- * `where` stands before names in messages. Throws `BAD_CONFIG`.
+ * A complete config from what a file says: every field checked, defaults filled in, others left
+ * out. `where` stands before names in messages. Throws `BAD_CONFIG`.
  */
 export function parseSiglipVision(input: unknown, where = ""): SiglipVisionConfig {
   const given = objectOf(input, where === "" ? "the config" : where.replace(/\.$/, ""));

@@ -31,7 +31,7 @@ export function leftPadded(rows: readonly (readonly number[])[], pad = 0): Token
   return { input_ids, attention_mask: tensor(mask, { shape }) };
 }
 
-/** Whether a value is the token ids of one prompt. Throws `BAD_INPUT` for lists that are neither. */
+/** Whether a value is the token ids of one prompt. Throws `BAD_INPUT` for numbers that are none. */
 export function isTokenIds(value: unknown): value is readonly number[] {
   if (!Array.isArray(value) || value.length === 0 || typeof value[0] !== "number") return false;
   for (const id of value) {

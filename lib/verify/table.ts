@@ -1,5 +1,6 @@
 import { REFERENCES } from "../models/owlvit/references.js";
 import { owlvitSubject } from "./owlvit.js";
+import { siglipSubjects } from "./siglip.js";
 import type { Subject } from "./subject.js";
 
 const owlvit = Object.entries(REFERENCES).map(
@@ -7,4 +8,4 @@ const owlvit = Object.entries(REFERENCES).map(
 );
 
 /** Models of which values are published, by their names on the hub. */
-export const subjects: Record<string, Subject> = Object.fromEntries([...owlvit]);
+export const subjects: Record<string, Subject> = Object.fromEntries([...owlvit, ...siglipSubjects]);

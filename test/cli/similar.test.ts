@@ -29,6 +29,17 @@ test("scores of each picture for each text, as the pipeline gives them", async (
   t.is(run.code, 0, run.stderr);
   const { scores } = await model.similarity(PICTURES, texts);
   t.deepEqual(JSON.parse(run.stdout), { images: PICTURES, texts, scores });
+  const encoded = await torchsight(
+    ...["encode", "--model", folder, "--image", ...PICTURES, "--json"],
+  );
+  const lines = encoded.stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  t.deepEqual(
+    lines.map(({ file, features }) => [file, features.length]),
+    PICTURES.map((file) => [file, 16]),
+  );
   const readable = await torchsight(...asked);
   t.is(readable.stdout.trimEnd().split("\n").length, 2);
   t.true(readable.stdout.includes("a dog 0.") || readable.stdout.includes("a dog 1."));

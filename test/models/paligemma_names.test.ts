@@ -11,7 +11,7 @@ import "../../lib/models/index.js";
 import { type PaliGemmaVariant, variant } from "../../lib/models/paligemma/index.js";
 import { fixture } from "./fixtures.js";
 
-/** What a public checkpoint holds; `{i}` in a name stands for each layer of what comes before it. */
+/** What a public checkpoint holds; `{i}` in a name stands for each layer of what is before it. */
 interface Listed {
   name: string;
   config: { model_type: string };

@@ -138,7 +138,7 @@ test("bad input is refused with its code", async (t) => {
   );
 });
 
-test("configs that no model can be made of are refused, and the message names the field", async (t) => {
+test("configs that no model can be made of are refused by the name of the field", async (t) => {
   const cases: [object, RegExp][] = [
     [{ model_type: "siglip", text_config: { projection_size: 5 } }, /projection_size/],
     [{ model_type: "siglip", vision_config: { vision_use_head: false } }, /vision_use_head/],

@@ -86,7 +86,7 @@ export class PaliGemma {
   readonly processor: Processor;
   readonly #folder: string | undefined;
   readonly #codec: MaskCodec | undefined;
-  /** Whether the model was only pre-trained, by its name: such models know the tasks' prompts alone. */
+  /** Whether the model was only pre-trained, by its name: such models know tasks' prompts alone. */
   readonly #pretrained: boolean;
 
   private constructor(
@@ -237,7 +237,7 @@ export class PaliGemma {
     });
   }
 
-  /** Boxes and masks of things in a picture. Rejects with `UNSUPPORTED` without the masks' codec. */
+  /** Boxes and masks of things in a picture. Rejects with `UNSUPPORTED` without a mask codec. */
   segment(
     image: PaliGemmaImage,
     things: string | readonly string[],

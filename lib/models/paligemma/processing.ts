@@ -28,8 +28,9 @@ export const FILTERS: readonly Filter[] = ["bicubic", "bilinear", "bilinear-noaa
 const HALF = [0.5, 0.5, 0.5];
 
 /**
- * The complete processor from the contents of a `preprocessor_config.json`, or undefined where there
- * is none. Fields of other tools are left out. Throws `BAD_CONFIG` where the size is not the model's.
+ * The complete processor from the contents of a `preprocessor_config.json`, or undefined where
+ * there is none. Fields of other tools are left out. Throws `BAD_CONFIG` where the size is not the
+ * model's.
  *
  * @param imageSize - pixels of the model's side
  */

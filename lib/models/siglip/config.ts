@@ -1,5 +1,5 @@
 /**
- * Configs of SigLIP's and SigLIP 2's model types, as transformers has them, and the published sizes.
+ * Configs of SigLIP's and SigLIP 2's model types, as transformers has them, and published sizes.
  *
  * Sources: Zhai et al., "Sigmoid Loss for Language Image Pre-Training", arXiv 2303.15343; Tschannen
  * et al., "SigLIP 2: Multilingual Vision-Language Encoders", arXiv 2502.14786; the sizes are those

@@ -49,7 +49,7 @@ export class Embeddings extends Held<{ embeddings: Tensor }> {
 
 /** How well pictures fit texts. */
 export interface Similarities {
-  /** Probabilities by the model's sigmoid, 0 to 1: a row for each picture, a number for each text. */
+  /** Probabilities by the model's sigmoid, 0 to 1: a row for each picture, of all texts. */
   scores: number[][];
   /** The same before the sigmoid. */
   logits: number[][];

@@ -1,6 +1,6 @@
 /**
- * The names of public checkpoints, which are our own too: what we save opens in transformers. A tower
- * by itself has them without a prefix in transformers 5, and with its prefix in older files.
+ * The names of public checkpoints, which are our own too: what we save opens in transformers. A
+ * tower by itself has them without a prefix in transformers 5, and with its prefix in older files.
  */
 import type { Dialect, TensorIndex } from "../../core/weights.js";
 import type { SiglipConfig } from "./config.js";
