@@ -1,3 +1,4 @@
+import { decode } from "./decode.js";
 import { detect } from "./detect.js";
 import { encode } from "./encode.js";
 import { load } from "./load.js";
@@ -6,4 +7,4 @@ import type { Benchmark } from "./report.js";
 import { start } from "./start.js";
 
 /** What `torchsight bench` measures: everything that needs no other program to compare with. */
-export const benchmarks: readonly Benchmark[] = [operators, encode, detect, load, start];
+export const benchmarks: readonly Benchmark[] = [operators, encode, decode, detect, load, start];

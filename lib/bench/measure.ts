@@ -60,10 +60,15 @@ export async function pairs(ours: Timed, theirs: Timed, count: number): Promise<
     mine.push(await ours());
     others.push(await theirs());
   }
+  return paired(mine, others);
+}
+
+/** What times that were measured in turn give. */
+export function paired(ours: readonly number[], theirs: readonly number[]): Paired {
   return {
-    ours: estimate(mine),
-    theirs: estimate(others),
-    ratio: estimate(mine.map((time, i) => (others[i] as number) / time)),
+    ours: estimate(ours),
+    theirs: estimate(theirs),
+    ratio: estimate(ours.map((time, i) => (theirs[i] as number) / time)),
   };
 }
 

@@ -77,6 +77,14 @@ export function refuseMisspelt(given: readonly string[], names: readonly string[
   }
 }
 
+/** Fields that transformers takes for floats alone: `30` would be refused where `30.0` is not. */
+const FLOATS = /("(?:\w*_softcapping|\w*norm_eps|rope_theta)": -?\d+)(?=,?$)/gm;
+
+/** A config as the contents of a `config.json`. */
+export function configText(config: object): string {
+  return `${JSON.stringify(config, null, 2).replace(FLOATS, "$1.0")}\n`;
+}
+
 /** expected `expected` for `name` but received `value` */
 export function badField(name: string, expected: string, value: unknown): TorchsightError {
   return new TorchsightError(

@@ -41,7 +41,7 @@ export function threads(): number {
   return native().threads();
 }
 
-/** Sets how many threads one operator may use, in jobs and here. */
+/** Sets how many threads an operator of a job may use. At once they use one. */
 export function setThreads(count: number): void {
   if (!Number.isInteger(count) || count < 1) {
     throw invalidArgument("count", "a whole number above 0", count);

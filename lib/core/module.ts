@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { JobOptions, LoadedModule, ModuleId, NativeValue, TensorId } from "../native/addon.js";
+import { configText } from "./config.js";
 import { disposable } from "./disposable.js";
 import { invalidArgument, TorchsightError } from "./errors.js";
 import type { Job, JobControl, Progress } from "./job.js";
@@ -131,7 +132,7 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
       if (!(shardBytes > 0)) throw invalidArgument("shardBytes", "a number above 0", shardBytes);
       const target = resolve(folder);
       mkdirSync(target, { recursive: true });
-      writeFileSync(join(target, "config.json"), `${JSON.stringify(this.config, null, 2)}\n`);
+      writeFileSync(join(target, "config.json"), configText(this.config));
       return native().submitSave(this.#use(), target, shardBytes, jobOptions);
     };
     return this.#start<void, never>({ submit: run, decode: () => {} }, control, onProgress);

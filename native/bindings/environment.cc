@@ -1,5 +1,7 @@
 #include "bindings/environment.h"
 
+#include "runtime/threads.h"
+
 #include "bindings/operators.h"
 
 namespace torchsight {
@@ -12,6 +14,7 @@ constexpr int64_t kAccountStep = int64_t{1} << 18;
 
 Environment::Environment(Napi::Env env) : env_(env) {
   events_->open(env, this);
+  keep_to_one_thread();
 }
 
 Environment::~Environment() = default;

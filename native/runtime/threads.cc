@@ -13,7 +13,12 @@ std::atomic<int> wanted_threads{0};
 
 void set_intraop_threads(int threads) {
   wanted_threads = threads;
-  apply_intraop_threads();
+}
+
+void keep_to_one_thread() {
+  // Asked once, a thread no longer takes over what was set last anywhere.
+  at::get_num_threads();
+  at::set_num_threads(1);
 }
 
 int intraop_threads() {

@@ -3,8 +3,14 @@
 
 namespace torchsight {
 
-/// Sets the number for the calling thread now and for every thread of a lane from its next job on.
+/// Sets the number for every thread of a lane from its next job on.
 void set_intraop_threads(int threads);
+
+/// Has operators that the calling thread runs itself use no other thread. For the threads of
+/// JavaScript: with a second team of OpenMP's in the process, libgomp lets all threads sleep
+/// between parallel regions rather than wait for them, and jobs of many small regions, such as the
+/// steps of a decoder, take nearly twice as long.
+void keep_to_one_thread();
 
 /// What was set, or libtorch's own choice.
 int intraop_threads();

@@ -273,10 +273,12 @@ TEST_CASE("weights of fewer bits give nearly the same logits") {
     CHECK(logits_BTV.isfinite().all().item<bool>());
     return at::cosine_similarity(logits_BTV.flatten(), expected_BTV.flatten(), 0).item<double>();
   };
-  ModuleOptions half, integers;
+  ModuleOptions half, narrow, integers;
   half.dtype = at::kBFloat16;
+  narrow.dtype = at::kHalf;
   integers.extra = Json::parse(R"({"weights": "int8"})");
   CHECK(cosine(half) > 0.999);
+  CHECK(cosine(narrow) > 0.999);
   CHECK(cosine(integers) > 0.995);
 }
 

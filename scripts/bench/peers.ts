@@ -7,6 +7,7 @@ import { pairs } from "../../dist/bench/measure.js";
 import { addTwoByTwo } from "../../dist/bench/operators.js";
 import type { Benchmark } from "../../dist/bench/report.js";
 import { createModule, randn, readTensors, writeTensors } from "../../dist/index.js";
+import { decoderPeers } from "./decoder.js";
 import { detectorPeers } from "./detector.js";
 import { compared, PAIRS, Peer } from "./peer.js";
 import { packageFolder, peersFolder, peersPython, run, scriptOf } from "./setup.js";
@@ -78,5 +79,6 @@ export const peers: readonly Benchmark[] = [
   addPeer,
   encodePeer("encode-eager", "PyTorch eager", eager),
   encodePeer("encode-onnxruntime", "onnxruntime-node", onnxruntime),
+  ...decoderPeers,
   ...detectorPeers,
 ];

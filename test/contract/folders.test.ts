@@ -97,6 +97,7 @@ test("arrows point down: no layer imports one above it", (t) => {
     "lib/hub": ["cli", "verify", "models", "media", "text"],
     "lib/media": ["cli", "verify", "models", "hub", "text"],
     "lib/text": ["cli", "verify", "models", "hub", "media"],
+    "lib/search": ["cli", "verify", "models", "hub", "media", "text", "generation", "configs"],
     "lib/configs": ["cli", "verify", "models", "hub", "media", "text", "generation"],
     "lib/generation": ["cli", "verify", "models", "hub", "media", "configs"],
     "lib/models": ["cli", "verify"],
