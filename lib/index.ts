@@ -133,7 +133,13 @@ export {
   ViT22B,
   type ViT22BImage,
 } from "./models/vit22b/pipeline.js";
-export { type Embedding, EmbeddingIndex, type Match } from "./search/index.js";
+export {
+  type Embedding,
+  EmbeddingIndex,
+  type IndexEntry,
+  type Match,
+  type Metadata,
+} from "./search/index.js";
 export { TextStream, type TextStreamOptions } from "./text/text_stream.js";
 export {
   type DecodeOptions as DecodeTextOptions,
