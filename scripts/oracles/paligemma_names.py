@@ -13,14 +13,12 @@ files, which have no head of their own; their vocabulary has 64 rows of filler b
 entries that mean something.
 """
 
-import json
-import math
 import pathlib
-import re
 
 import torch
 from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration
 
+from checkpoint_names import describe, write_lists
 from gemma_run import CLASSES
 from paligemma import old_name
 
@@ -70,27 +68,6 @@ FAMILIES = {
 MORE_POSITIONS = {224: 0, 448: 884_736, 896: 4_423_680}
 
 
-def describe(name, also, config, model, rename, tensors, parameters):
-    """The list of one checkpoint, as JSON has it."""
-    tied = model.all_tied_weights_keys
-    shapes = {rename(key): list(value.shape) for key, value in model.state_dict().items()
-              if key not in tied}
-    counted = sum(math.prod(shape) for shape in shapes.values())
-    assert (len(shapes), counted) == (tensors, parameters), (name, len(shapes), counted)
-    patterns, layers = {}, {}
-    for key, shape in sorted(shapes.items()):
-        pattern = re.sub(r"\.layers\.\d+\.", ".layers.{i}.", key)
-        assert patterns.setdefault(pattern, shape) == shape, (name, key)
-        if pattern != key:
-            stack, layer = re.match(r"(.+\.layers)\.(\d+)\.", key).groups()
-            layers[stack] = max(layers.get(stack, 0), int(layer) + 1)
-    stacked = sum(next((count for stack, count in layers.items() if pattern.startswith(stack)), 1)
-                  for pattern in patterns)
-    assert stacked == tensors, (name, stacked)
-    return {"name": name, "also": also, "config": config, "count": tensors,
-            "parameters": parameters, "layers": layers, "tensors": patterns}
-
-
 def describe_decoder(name, text, tensors, parameters, also):
     config_class, model_class = CLASSES[text["model_type"]]
     fields = {**text, "vocab_size": 256_000}
@@ -116,16 +93,13 @@ def describe_paligemma(name, also, text, size, tensors, parameters):
 
 
 def main():
-    TARGET.mkdir(parents=True, exist_ok=True)
     lists = [describe_decoder(name, *facts) for name, facts in DECODERS.items()]
     for family, (text, tensors, parameters, kinds) in FAMILIES.items():
         for size, (kind, *others) in kinds.items():
             also = [family.format(other, size) for other in others]
             lists.append(describe_paligemma(family.format(kind, size), also, text, size, tensors,
                                             parameters + MORE_POSITIONS[size]))
-    for entry in lists:
-        text = json.dumps(entry, separators=(",", ":"))
-        (TARGET / f"{entry['name']}.json").write_text(text + "\n")
+    write_lists(TARGET, lists)
 
 
 if __name__ == "__main__":

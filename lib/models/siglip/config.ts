@@ -191,7 +191,8 @@ const GIANT = {
   num_hidden_layers: 40,
   num_attention_heads: 16,
 };
-const MULTILINGUAL = { vocab_size: 256000 };
+/** The vocabularies of mC4 and of Gemma. */
+const MULTILINGUAL = { vocab_size: 250000 };
 const GEMMA = { vocab_size: 256000 };
 
 /** A SigLIP of that size at that resolution. */
@@ -212,6 +213,7 @@ export const VARIANTS = {
   "siglip-large-patch16-384": siglip(LARGE, 384, 16),
   "siglip-so400m-patch14-224": siglip(SO400M, 224, 14, { max_position_embeddings: 16 }),
   "siglip-so400m-patch14-384": siglip(SO400M, 384, 14),
+  "siglip-so400m-patch16-256-i18n": siglip(SO400M, 256, 16, MULTILINGUAL),
   "siglip2-base-patch16-224": siglip({}, 224, 16, GEMMA),
   "siglip2-base-patch16-256": siglip({}, 256, 16, GEMMA),
   "siglip2-base-patch16-384": siglip({}, 384, 16, GEMMA),
