@@ -14,6 +14,7 @@ const BESIDE_WEIGHTS = [
   "config.json",
   "generation_config.json",
   "preprocessor_config.json",
+  "processor_config.json",
   ...TOKENIZER_FILES,
 ];
 

@@ -2,12 +2,25 @@
  * The fields that `preprocessor_config.json` of most models has: what size pictures are brought to,
  * by which filter, and how their levels become numbers.
  */
+import { readConfig } from "../core/checkpoint.js";
 import { badField, type Field, type FieldSpec, flag, positive } from "../core/config.js";
 import { invalidArgument } from "../core/errors.js";
 import { PILLOW_FILTERS, type PillowFilter } from "./pillow.js";
 
 /** Where a model's folder tells how its pictures are prepared. */
 export const PROCESSOR_FILE = "preprocessor_config.json";
+
+/** Where folders saved by transformers 5 tell it, under `image_processor`; older ones do not. */
+const NESTING_FILE = "processor_config.json";
+
+/**
+ * What the folder of a checkpoint tells of pictures, as transformers reads it; undefined where it
+ * tells nothing. Throws `BAD_CONFIG` for what is not JSON.
+ */
+export function readProcessor(path: string): unknown {
+  const whole = readConfig(path, NESTING_FILE) as { image_processor?: unknown } | null | undefined;
+  return whole?.image_processor ?? readConfig(path, PROCESSOR_FILE);
+}
 
 /** How levels, 0 … 255, become what a model takes. */
 export interface LevelFields {

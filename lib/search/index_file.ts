@@ -1,4 +1,4 @@
-/** The file of an index: `embeddings`, float32 [N, E] of unit length, and entries in its metadata. */
+/** The file of an index: `embeddings`, float32 [N, E] of unit length; entries in its metadata. */
 import { openCheckpoint, requireFile } from "../core/checkpoint.js";
 import type { Steps } from "../core/compose.js";
 import { TorchsightError } from "../core/errors.js";

@@ -48,12 +48,12 @@ interface Engine {
 export class Tokenizer {
   readonly #engine: Engine;
   readonly #cleanUp: boolean;
-  readonly #pad: string | undefined;
+  readonly #config: TokenizerConfig;
 
   private constructor(engine: Engine, config: TokenizerConfig) {
     this.#engine = engine;
     this.#cleanUp = config.clean_up_tokenization_spaces === true;
-    this.#pad = contentOf(config.pad_token);
+    this.#config = config;
   }
 
   /**
@@ -80,8 +80,18 @@ export class Tokenizer {
 
   /** The token that texts are padded with; undefined where the settings name none. */
   get padId(): number | undefined {
-    const id = this.#pad === undefined ? -1 : this.#engine.model.vocab.indexOf(this.#pad);
-    return id < 0 ? undefined : id;
+    return this.#idOf("pad_token");
+  }
+
+  /** The token that ends texts; undefined where the settings name none. */
+  get eosId(): number | undefined {
+    return this.#idOf("eos_token");
+  }
+
+  /** The class of transformers that the settings name, e.g. `GemmaTokenizer`. */
+  get className(): string | undefined {
+    // A class that is written in Rust is called as the one it replaces.
+    return contentOf(this.#config.tokenizer_class)?.replace(/Fast$/, "");
   }
 
   /**
@@ -119,6 +129,12 @@ export class Tokenizer {
       skip_special_tokens: skipSpecialTokens,
       clean_up_tokenization_spaces: this.#cleanUp,
     });
+  }
+
+  #idOf(name: "pad_token" | "eos_token"): number | undefined {
+    const content = contentOf(this.#config[name]);
+    const id = content === undefined ? -1 : this.#engine.model.vocab.indexOf(content);
+    return id < 0 ? undefined : id;
   }
 }
 

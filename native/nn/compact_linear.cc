@@ -17,6 +17,8 @@ constexpr int64_t kFewRows = 24;
 constexpr int64_t kMinBlockOuts = 64, kMaxBlockOuts = 512, kBlockIns = 2048;
 // What is worth another thread.
 constexpr int64_t kGrainWeights = 1 << 15;
+// With so many outputs for each thread, products side by side are faster than one on all threads.
+constexpr int64_t kWideOuts = 512;
 
 bool has_rows(const at::Tensor& matrix) {
   return matrix.is_cpu() && (matrix.size(1) <= 1 || matrix.stride(1) == 1);
@@ -94,6 +96,20 @@ void multiply_blocks(const at::Tensor& x_RI, const at::Tensor& weight_OI, const 
   });
 }
 
+// Many rows, a weight that is float32 already. The library cuts a product of few hundred rows along
+// these, and then every thread rearranges the whole weight.
+at::Tensor multiply_wide(const at::Tensor& x_RI, const at::Tensor& weight_OI) {
+  const int64_t out = weight_OI.size(0), threads = at::get_num_threads();
+  if (threads == 1 || out / threads < kWideOuts) return at::mm(x_RI, weight_OI.t());
+  at::Tensor y_RO = at::empty({x_RI.size(0), out}, x_RI.options());
+  at::parallel_for(0, out, kWideOuts, [&](int64_t begin, int64_t end) {
+    const c10::InferenceMode guard;  // threads do not inherit the mode of their caller
+    at::Tensor part_Ro = y_RO.narrow(1, begin, end - begin);
+    at::mm_out(part_Ro, x_RI, weight_OI.narrow(0, begin, end - begin).t());
+  });
+  return y_RO;
+}
+
 // As the kernel does it, on any device.
 std::tuple<at::Tensor, at::Tensor> quantize_plainly(const at::Tensor& weight_OI) {
   const at::Tensor wide_OI = weight_OI.to(at::kFloat);
@@ -139,7 +155,7 @@ at::Tensor CompactLinear::operator()(const at::Tensor& x_RI) const {
   }
   const at::Tensor rows_RI = has_rows(x_RI) ? x_RI : x_RI.contiguous();
   if (x_RI.size(0) > kFewRows && weight_OI_.scalar_type() == at::kFloat) {
-    return at::mm(rows_RI, weight_OI_.t());
+    return multiply_wide(rows_RI, weight_OI_);
   }
   at::Tensor y_RO = at::empty({x_RI.size(0), weight_OI_.size(0)}, x_RI.options());
   const auto product = x_RI.size(0) > kFewRows ? multiply_blocks : multiply;

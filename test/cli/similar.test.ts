@@ -2,14 +2,9 @@
 import test from "ava";
 import { SigLIP } from "../../lib/models/siglip/index.js";
 import { fixture, temporary } from "../models/fixtures.js";
+import { TOWER, tokenizerFolder } from "../models/siglip_models.js";
 import { torchsight } from "./run.js";
 
-const TOWER = {
-  hidden_size: 16,
-  intermediate_size: 24,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-};
 const PICTURES = ["photo", "tall"].map((name) => fixture("owlvit_processing", `${name}.png`));
 
 test("scores of each picture for each text, as the pipeline gives them", async (t) => {
@@ -20,7 +15,7 @@ test("scores of each picture for each text, as the pipeline gives them", async (
       vision_config: { ...TOWER, image_size: 24, patch_size: 8 },
       text_config: { ...TOWER, vocab_size: 800, max_position_embeddings: 12 },
     },
-    { seed: 2, tokenizer: fixture("paligemma_tokens") },
+    { seed: 2, tokenizer: tokenizerFolder(t) },
   );
   await model.save(folder);
   const texts = ["a cat", "a dog", "nothing"];

@@ -17,15 +17,11 @@ import {
   variant,
 } from "../../lib/models/siglip/index.js";
 import { gridOf, parseProcessor, toPixelValues } from "../../lib/models/siglip/processing.js";
+import { loadTokenizer, toInputIds } from "../../lib/models/siglip/texts.js";
 import { agrees, fixture, numbers, temporary, tensorsOf } from "./fixtures.js";
 import { picture } from "./paligemma_models.js";
+import { TOWER, tokenizerFolder } from "./siglip_models.js";
 
-const TOWER = {
-  hidden_size: 16,
-  intermediate_size: 24,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-};
 const TEXT = { ...TOWER, vocab_size: 800, max_position_embeddings: 12 };
 const FIXED = {
   model_type: "siglip",
@@ -37,7 +33,6 @@ const FLEXIBLE = {
   vision_config: { ...TOWER, num_patches: 16, patch_size: 4 },
   text_config: TEXT,
 } as const;
-const TOKENIZER = fixture("paligemma_tokens");
 const NAMES = ["photo", "row", "square", "tall", "wide"];
 
 /** Each level at most two away; gives how many are away at all, and how many there are. */
@@ -101,7 +96,7 @@ for (const [name, config] of [
   ["of any shape", FLEXIBLE],
 ] as const) {
   test(`pictures ${name}: batches equal singles, and vectors have length one`, async (t) => {
-    await using model = await SigLIP.random(config, { seed: 1, tokenizer: TOKENIZER });
+    await using model = await SigLIP.random(config, { seed: 1, tokenizer: tokenizerFolder(t) });
     const images = [picture(40, 30, 20), picture(9, 70, 200), picture(1, 1, 255)];
     using all = await model.encodeImage(images, { batchSize: 2 });
     t.deepEqual(all.embeddings.shape, [3, 16]);
@@ -112,7 +107,7 @@ for (const [name, config] of [
     const values = await numbers(ops.narrow(all.embeddings, 0, 0, 1));
     t.true(Math.abs(values.reduce((sum, value) => sum + value ** 2, 0) - 1) < 1e-5);
     const texts = ["a cat", "A CAT", "a dog"];
-    const { scores, logits } = await model.similarity(images, texts);
+    const { scores, logits } = await model.similarity(images, texts, { batchSize: 2 });
     t.is(scores.length, 3);
     t.deepEqual(
       scores,
@@ -129,7 +124,7 @@ for (const [name, config] of [
 
 test("what is saved tells the same", async (t) => {
   const folder = temporary(t);
-  await using model = await SigLIP.random(FIXED, { seed: 1, tokenizer: TOKENIZER });
+  await using model = await SigLIP.random(FIXED, { seed: 1, tokenizer: tokenizerFolder(t) });
   await model.save(folder);
   await using again = await SigLIP.load(folder);
   t.deepEqual(again.processor, model.processor);
@@ -137,11 +132,73 @@ test("what is saved tells the same", async (t) => {
   t.deepEqual(await again.similarity(images, texts), await model.similarity(images, texts));
 });
 
+test("pictures are prepared as the folder says, in the older and in the newer form", async (t) => {
+  const folder = temporary(t);
+  await using model = await SigLIP.random(FIXED);
+  await model.save(folder);
+  const older = { image_mean: 0.25, image_std: 0.25 };
+  const newer = { ...older, image_mean: [0.1, 0.2, 0.3] };
+  const write = (name: string, fields: object) =>
+    writeFileSync(join(folder, name), JSON.stringify(fields));
+  const mean = async () => {
+    await using loaded = await SigLIP.load(folder);
+    return loaded.processor!.image_mean;
+  };
+  write("preprocessor_config.json", older);
+  write("processor_config.json", { processor_class: "SiglipProcessor" });
+  t.deepEqual(await mean(), [0.25, 0.25, 0.25]);
+  write("processor_config.json", { processor_class: "SiglipProcessor", image_processor: newer });
+  t.deepEqual(await mean(), [0.1, 0.2, 0.3]);
+  rmSync(join(folder, "preprocessor_config.json"));
+  t.deepEqual(await mean(), [0.1, 0.2, 0.3]);
+});
+
+test("texts are cut, padded and cleaned as the tokenizer's settings say", async (t) => {
+  const { text_config: config } = parseConfig(FIXED) as SiglipBothConfig;
+  const idsOf = async (text: string, context: number, settings: object = {}, end = false) => {
+    const folder = tokenizerFolder(t, settings);
+    if (end) {
+      const file = join(folder, "tokenizer.json");
+      const definition = JSON.parse(readFileSync(file, "utf8"));
+      const single = [
+        { Sequence: { id: "A", type_id: 0 } },
+        { SpecialToken: { id: "<eos>", type_id: 0 } },
+      ];
+      const special_tokens = { "<eos>": { id: "<eos>", ids: [1], tokens: ["<eos>"] } };
+      definition.post_processor = { type: "TemplateProcessing", single, pair: [], special_tokens };
+      writeFileSync(file, JSON.stringify(definition));
+    }
+    const tokenizer = await loadTokenizer(folder, config);
+    return [...(await numbers(toInputIds(tokenizer, [text], context, {})))];
+  };
+  const words = await idsOf("a cat a dog", 5);
+  t.is(words[0], 2);
+  t.deepEqual(await idsOf("a cat a dog", 3), words.slice(0, 3), "nothing stands in for the end");
+  t.deepEqual(await idsOf("a cat a dog", 3, {}, true), [...words.slice(1, 3), 1], "the end stays");
+  t.deepEqual(await idsOf("a cat", 5, {}, true), [...words.slice(1, 3), 1, 0, 0]);
+  t.deepEqual((await idsOf("a", 4, { pad_token: "<eos>" })).slice(2), [1, 1]);
+  const kept = await idsOf(" a,  cat! ", 10);
+  t.notDeepEqual(kept, await idsOf("a cat", 10));
+  const first = { tokenizer_class: "SiglipTokenizer" };
+  t.deepEqual(await idsOf(" a,  cat! ", 10, first), await idsOf("a cat", 10));
+});
+
+test("more patches see finer detail, where a model takes pictures of any shape", async (t) => {
+  await using model = await SigLIP.random(FLEXIBLE, { seed: 1 });
+  const image = await decodeImage(fixture("owlvit_processing", "photo.png"));
+  const few = await model.encodeImage(image, { maxPatches: 4 });
+  const usual = await model.encodeImage(image);
+  const asUsual = await model.encodeImage(image, { maxPatches: 256 });
+  await agrees(t, "the default", asUsual.embeddings, usual.embeddings);
+  const distance = ops.linalg_vector_norm(ops.sub(few.embeddings, usual.embeddings));
+  t.true((await numbers(distance))[0]! > 1e-3);
+});
+
 test("one tower by itself does what it can", async (t) => {
   const vision = { model_type: "siglip_vision_model", ...TOWER, image_size: 24, patch_size: 8 };
   const text = { model_type: "siglip_text_model", ...TEXT };
   await using eye = await SigLIP.random(vision as never);
-  await using ear = await SigLIP.random(text as never, { tokenizer: TOKENIZER });
+  await using ear = await SigLIP.random(text as never, { tokenizer: tokenizerFolder(t) });
   t.deepEqual((await eye.encodeImage(picture(8, 8))).embeddings.shape, [1, 16]);
   t.deepEqual((await ear.encodeText(["a", "b"])).embeddings.shape, [2, 16]);
   const lacks = (work: () => PromiseLike<unknown>, message: RegExp) =>
@@ -152,13 +209,15 @@ test("one tower by itself does what it can", async (t) => {
 });
 
 test("bad input is refused with its code", async (t) => {
-  await using model = await SigLIP.random(FIXED, { tokenizer: TOKENIZER });
+  await using model = await SigLIP.random(FIXED, { tokenizer: tokenizerFolder(t) });
   const refused = (work: () => PromiseLike<unknown>, code: string, message: RegExp) =>
     t.throwsAsync(async () => await work(), { code, message });
   await refused(() => model.encodeImage([]), "BAD_INPUT", /at least one/);
   await refused(() => model.encodeImage("missing.png"), "NOT_FOUND", /missing/);
   await refused(() => model.encodeImage(picture(8, 8), { batchSize: 0 }), "BAD_INPUT", /batchSize/);
+  await refused(() => model.encodeImage(picture(8, 8), { maxPatches: 9 }), "BAD_INPUT", /one size/);
   await refused(() => model.encodeText([]), "BAD_INPUT", /at least one/);
+  await refused(() => model.encodeText(["a"], { batchSize: 1.5 }), "BAD_INPUT", /batchSize/);
   await refused(() => model.encodeText(["a", 7 as never]), "BAD_INPUT", /texts\[1\]/);
   await refused(() => SigLIP.load(fixture("gemma", "mqa")), "BAD_INPUT", /SigLIP type/);
   const cancelled = model.encodeImage(picture(400, 400));
@@ -170,5 +229,16 @@ test("bad input is refused with its code", async (t) => {
   writeFileSync(join(folder, "spiece.model"), "");
   await using deaf = await SigLIP.load(folder);
   await refused(() => deaf.encodeText("a"), "UNSUPPORTED", /spiece\.model alone/);
+  const small = { ...FIXED, text_config: { ...TEXT, vocab_size: 700 } };
+  for (const [config, tokenizer, message] of [
+    [FIXED, fixture("paligemma_tokens"), /a pad_token in the tokenizer_config\.json .* none/],
+    [small, tokenizerFolder(t), /at most vocab_size = 700 tokens in .* received one of 742/],
+  ] as const) {
+    await using other = await SigLIP.random(config, { tokenizer });
+    await refused(() => other.encodeText("a"), "BAD_CHECKPOINT", message);
+  }
+  await using flexible = await SigLIP.random(FLEXIBLE);
+  const none = { maxPatches: 0 };
+  await refused(() => flexible.encodeImage(picture(8, 8), none), "BAD_INPUT", /maxPatches/);
   t.throws(() => variant("siglip-tiny" as never), { code: "BAD_CONFIG" });
 });

@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { folderOf, readConfig } from "../../core/checkpoint.js";
+import { folderOf } from "../../core/checkpoint.js";
 import { type ComposeControl, composeJob, type Steps, withoutControl } from "../../core/compose.js";
 import { objectOf } from "../../core/config.js";
 import { disposable } from "../../core/disposable.js";
@@ -13,7 +13,7 @@ import { ops } from "../../core/ops.js";
 import type { Tensor } from "../../core/tensor.js";
 import { locate, type PullOptions } from "../../hub/index.js";
 import type { ImageSource } from "../../media/image.js";
-import { PROCESSOR_FILE } from "../../media/processor_fields.js";
+import { PROCESSOR_FILE, readProcessor } from "../../media/processor_fields.js";
 import {
   type OwlViTConfig,
   type OwlViTConfigInput,
@@ -108,7 +108,7 @@ export class OwlViT {
       }
       const plain = withoutControl(options);
       const path = await steps.run(locate(pathOrName, { ...plain, ...steps.control }));
-      const processor = readConfig(path, PROCESSOR_FILE);
+      const processor = readProcessor(path);
       const module = await steps.run(load<OwlViTMethods>(path, { ...plain, ...steps.control }));
       return OwlViT.#of(module, options, processor, folderOf(path));
     });

@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { folderOf, readConfig } from "../../core/checkpoint.js";
+import { folderOf } from "../../core/checkpoint.js";
 import { type ComposeControl, composeJob, type Steps, withoutControl } from "../../core/compose.js";
 import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import { TOKENIZER_FILES } from "../../core/hub-cache.js";
@@ -15,7 +15,7 @@ import { generateTexts } from "../../generation/texts.js";
 import type { GeneratedText, TokenEvent } from "../../generation/types.js";
 import { locate } from "../../hub/index.js";
 import { decodeImage, type ImageSource } from "../../media/image.js";
-import { PROCESSOR_FILE } from "../../media/processor_fields.js";
+import { PROCESSOR_FILE, readProcessor } from "../../media/processor_fields.js";
 import type { Tokenizer } from "../../text/tokenizer.js";
 import { type DetectedText, requireCodec, type SegmentedText, withMasks } from "./answers.js";
 import {
@@ -147,7 +147,7 @@ export class PaliGemma {
       const masks = options.masks ?? (beside && existsSync(beside) ? beside : undefined);
       const codec = masks && (await steps.run(MaskCodec.load(masks, { ...steps.control })));
       const tokenizer = options.tokenizer ?? path;
-      const processor = path === undefined ? undefined : readConfig(path, PROCESSOR_FILE);
+      const processor = path === undefined ? undefined : readProcessor(path);
       return new PaliGemma(module, processor, {
         tokenizer,
         ...(codec && { codec }),

@@ -8,4 +8,5 @@ export const system = defineSystem({ modelTypes: MODEL_TYPES, parseConfig, diale
 export * from "./config.js";
 export type { SiglipMethods, SiglipTowerMethods } from "./methods.js";
 export * from "./pipeline.js";
-export type { FixedProcessor, FlexibleProcessor, Processor, TextOptions } from "./processing.js";
+export type { FixedProcessor, FlexibleProcessor, Processor } from "./processing.js";
+export type { TextOptions } from "./texts.js";

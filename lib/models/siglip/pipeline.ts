@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { folderOf, readConfig } from "../../core/checkpoint.js";
+import { folderOf } from "../../core/checkpoint.js";
 import { type ComposeControl, composeJob, type Steps, withoutControl } from "../../core/compose.js";
 import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import { Held } from "../../core/held.js";
@@ -13,8 +13,8 @@ import { tidy } from "../../core/scope.js";
 import type { Tensor } from "../../core/tensor.js";
 import { locate, type PullOptions } from "../../hub/index.js";
 import { decodeImage, type ImageSource } from "../../media/image.js";
-import { PROCESSOR_FILE } from "../../media/processor_fields.js";
-import { Tokenizer } from "../../text/tokenizer.js";
+import { PROCESSOR_FILE, readProcessor } from "../../media/processor_fields.js";
+import type { Tokenizer } from "../../text/tokenizer.js";
 import {
   parseConfig,
   type SiglipConfig,
@@ -23,13 +23,9 @@ import {
   type SiglipVariant,
   variant,
 } from "./config.js";
-import {
-  type Processor,
-  parseProcessor,
-  type TextOptions,
-  toInputIds,
-  toPixelValues,
-} from "./processing.js";
+import type { PictureInputs, SiglipMethods, SiglipTowerMethods, TextInputs } from "./methods.js";
+import { type Processor, parseProcessor, toPixelValues, withPatches } from "./processing.js";
+import { checkTexts, loadTokenizer, type TextOptions, toInputIds } from "./texts.js";
 
 /** How a model is loaded. */
 export interface SigLIPLoadOptions
@@ -55,21 +51,22 @@ export interface Similarities {
   logits: number[][];
 }
 
-/** How pictures are encoded. */
-export interface EncodeImageOptions extends ComposeControl {
-  /** Pictures that go through the model at once. Default 8. */
+interface BatchOptions extends ComposeControl {
+  /** Pictures or texts that go through the model at once. Default 8. */
   batchSize?: number | undefined;
 }
 
-type Methods = Record<
-  string,
-  {
-    inputs: Record<string, Tensor | undefined>;
-    outputs: Record<string, Tensor>;
-    args: Record<string, unknown>;
-    item: object;
-  }
->;
+/** How pictures are encoded. */
+export interface EncodeImageOptions extends BatchOptions {
+  /** Patches of a picture at most, for NaFlex models: more of them see finer detail. */
+  maxPatches?: number | undefined;
+}
+
+/** How texts are encoded. */
+export interface EncodeTextOptions extends BatchOptions, TextOptions {}
+
+/** The methods of all model types; which of them a module has is told by its table. */
+type Methods = SiglipMethods & SiglipTowerMethods;
 
 /**
  * SigLIP and SigLIP 2: embeds pictures and texts in one space, where what belongs together is near.
@@ -117,7 +114,7 @@ export class SigLIP {
       }
       const plain = withoutControl(options);
       const path = await steps.run(locate(pathOrName, { ...plain, ...steps.control }));
-      const processor = readConfig(path, PROCESSOR_FILE);
+      const processor = readProcessor(path);
       const module = await steps.run(load<Methods>(path, { ...plain, ...steps.control }));
       return SigLIP.#of(module, processor, options.tokenizer ?? folderOf(path));
     });
@@ -155,30 +152,26 @@ export class SigLIP {
     options: EncodeImageOptions = {},
   ): Job<Embeddings> {
     return composeJob(options, async (steps) => {
-      const { batchSize = 8 } = options;
-      if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-        throw invalidArgument("batchSize", "a whole number of at least 1", batchSize);
-      }
       const list = Array.isArray(images) ? images : [images as ImageSource];
       if (list.length === 0) throw invalidArgument("the images", "at least one", images);
-      return await this.#embeddings(async () => {
-        const parts: Tensor[] = [];
-        for (let first = 0; first < list.length; first += batchSize) {
-          parts.push(await this.#look(list.slice(first, first + batchSize), steps));
-        }
-        return parts.length === 1 ? parts[0]! : ops.cat(parts);
-      });
+      if (!this.processor) throw lacks("an image tower");
+      const processor = withPatches(this.processor, options.maxPatches);
+      return await embeddingsOf(list, options, (part) => this.#look(part, processor, steps));
     });
   }
 
   /** Vectors of texts. Rejects with `UNSUPPORTED` for an image tower by itself. */
-  encodeText(
-    texts: string | readonly string[],
-    options: ComposeControl & TextOptions = {},
-  ): Job<Embeddings> {
+  encodeText(texts: string | readonly string[], options: EncodeTextOptions = {}): Job<Embeddings> {
     return composeJob(options, async (steps) => {
       const list = typeof texts === "string" ? [texts] : texts;
-      return await this.#embeddings(() => this.#read(list, options, steps));
+      checkTexts(list);
+      if (!this.#text) throw lacks("a text tower");
+      const [config, tokenizer] = [this.#text, await this.#requireTokenizer(this.#text)];
+      const read = (part: readonly string[]) => {
+        const context = config.max_position_embeddings;
+        return this.#read({ input_ids: toInputIds(tokenizer, part, context, options) }, steps);
+      };
+      return await embeddingsOf(list, options, read);
     });
   }
 
@@ -186,7 +179,7 @@ export class SigLIP {
   similarity(
     images: readonly ImageSource[] | Embeddings,
     texts: readonly string[] | Embeddings,
-    options: EncodeImageOptions & TextOptions = {},
+    options: EncodeImageOptions & EncodeTextOptions = {},
   ): Job<Similarities> {
     return composeJob(options, async (steps) => {
       if (!("similarity" in this.module.methods)) throw lacks("both towers");
@@ -202,8 +195,8 @@ export class SigLIP {
         const inputs = { image_embeds: pictures.embeddings, text_embeds: words.embeddings };
         const job = this.module.call("similarity", inputs, { ...steps.control });
         const { logits_per_image } = await steps.run(job);
-        const [rows, columns] = logits_per_image!.shape as [number, number];
-        const all = Array.from(await logits_per_image!.data(), Number);
+        const [rows, columns] = logits_per_image.shape as [number, number];
+        const all = Array.from(await logits_per_image.data(), Number);
         const logits = Array.from({ length: rows }, (_, row) =>
           all.slice(row * columns, (row + 1) * columns),
         );
@@ -243,60 +236,56 @@ export class SigLIP {
     await this.module[Symbol.asyncDispose]();
   }
 
-  async #embeddings(compute: () => Promise<Tensor>): Promise<Embeddings> {
-    const embeddings = await tidy(async () => {
-      const pooled = (await compute()).to("float32");
-      const length = ops.linalg_vector_norm(pooled, 2, [-1], true);
-      return ops.div(pooled, length);
-    });
-    return new Embeddings({ embeddings });
-  }
-
   /** [B, E], of any length. */
-  async #look(images: readonly ImageSource[], steps: Steps): Promise<Tensor> {
-    if (!this.processor) throw lacks("an image tower");
-    const { processor } = this;
+  async #look(images: readonly ImageSource[], processor: Processor, steps: Steps): Promise<Tensor> {
     const decoded = await Promise.all(images.map((image) => decodeImage(image)));
-    return await tidy(async () => {
-      const inputs = await toPixelValues(decoded, processor, steps);
-      const method = "encode" in this.module.methods ? "encode" : "encode_image";
-      const job = this.module.call(method, { ...inputs }, { ...steps.control });
-      const { pooler_output: pooled } = await steps.run(job);
-      if (!pooled) throw lacks("a pooling head (vision_use_head)");
-      return pooled;
-    });
+    const inputs: PictureInputs = await toPixelValues(decoded, processor, steps);
+    const { pooler_output: pooled } =
+      "encode" in this.module.methods
+        ? await steps.run(this.module.call("encode", inputs, { ...steps.control }))
+        : await steps.run(this.module.call("encode_image", inputs, { ...steps.control }));
+    if (!pooled) throw lacks("a pooling head (vision_use_head)");
+    return pooled;
   }
 
-  async #read(texts: readonly string[], options: TextOptions, steps: Steps): Promise<Tensor> {
-    const config = this.#text;
-    if (!config) throw lacks("a text tower");
-    const tokenizer = await this.#requireTokenizer();
-    return await tidy(async () => {
-      const context = config.max_position_embeddings;
-      const input_ids = toInputIds(tokenizer, texts, context, options);
-      const method = "encode" in this.module.methods ? "encode" : "encode_text";
-      const job = this.module.call(method, { input_ids }, { ...steps.control });
-      return (await steps.run(job)).pooler_output!;
-    });
+  /** [T, E], of any length. */
+  async #read(inputs: TextInputs, steps: Steps): Promise<Tensor> {
+    const { pooler_output: pooled } =
+      "encode" in this.module.methods
+        ? await steps.run(this.module.call("encode", inputs, { ...steps.control }))
+        : await steps.run(this.module.call("encode_text", inputs, { ...steps.control }));
+    return pooled!;
   }
 
-  #requireTokenizer(): Promise<Tokenizer> {
-    const folder = this.#folder;
-    if (folder === undefined) throw lacks("a tokenizer beside it");
-    if (!existsSync(join(folder, "tokenizer.json")) && existsSync(join(folder, "spiece.model"))) {
-      throw new TorchsightError(
-        "UNSUPPORTED",
-        `expected a tokenizer.json in ${folder} but found a spiece.model alone: convert it with ` +
-          "transformers, or give the folder of one as the option tokenizer",
-      );
-    }
-    this.#tokenizer ??= Tokenizer.load(folder);
+  #requireTokenizer(config: SiglipTextConfig): Promise<Tokenizer> {
+    if (this.#folder === undefined) throw lacks("a tokenizer beside it");
+    this.#tokenizer ??= loadTokenizer(this.#folder, config);
     // What failed once may be mended and tried again.
     this.#tokenizer.catch(() => {
       this.#tokenizer = undefined;
     });
     return this.#tokenizer;
   }
+}
+
+/** What `encode` makes of all of a list, a part at a time, at unit length. */
+async function embeddingsOf<T>(
+  list: readonly T[],
+  { batchSize = 8 }: BatchOptions,
+  encode: (part: readonly T[]) => Promise<Tensor>,
+): Promise<Embeddings> {
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
+    throw invalidArgument("batchSize", "a whole number of at least 1", batchSize);
+  }
+  const embeddings = await tidy(async () => {
+    const parts: Tensor[] = [];
+    for (let first = 0; first < list.length; first += batchSize) {
+      parts.push(await tidy(() => encode(list.slice(first, first + batchSize))));
+    }
+    const pooled = (parts.length === 1 ? parts[0]! : ops.cat(parts)).to("float32");
+    return ops.div(pooled, ops.linalg_vector_norm(pooled, 2, [-1], true));
+  });
+  return new Embeddings({ embeddings });
 }
 
 function lacks(part: string): TorchsightError {

@@ -1,8 +1,8 @@
 /**
- * From pictures and texts to what the towers take.
+ * From pictures to what the image tower takes.
  *
- * Sources: transformers 5.18, `image_processing_pil_siglip.py`, `image_processing_pil_siglip2.py`
- * and `processing_siglip2.py`.
+ * Sources: transformers 5.18, `image_processing_pil_siglip.py` and
+ * `image_processing_pil_siglip2.py`.
  */
 import type { Steps } from "../../core/compose.js";
 import { type FieldSpec, flag, integer, objectOf, parseFields } from "../../core/config.js";
@@ -21,7 +21,6 @@ import {
   refuseCrop,
 } from "../../media/processor_fields.js";
 import { squashed, squashedBatch } from "../../media/squash.js";
-import type { Tokenizer } from "../../text/tokenizer.js";
 import type { Siglip2VisionConfig, SiglipVisionConfig } from "./config.js";
 import type { PictureInputs } from "./methods.js";
 
@@ -45,7 +44,7 @@ export type Processor = FixedProcessor | FlexibleProcessor;
 
 const HALF = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 
-/** The complete processor from a `preprocessor_config.json`, or undefined. Throws `BAD_CONFIG`. */
+/** The complete processor; `input` is what a folder tells, or undefined. Throws `BAD_CONFIG`. */
 export function parseProcessor(
   input: unknown,
   vision: SiglipVisionConfig | Siglip2VisionConfig,
@@ -71,6 +70,18 @@ export function parseProcessor(
   const processor = parseFields<FixedProcessor>(given, fields);
   refuseCrop(given, processor);
   return processor;
+}
+
+/** `processor` with another limit of patches. Throws `BAD_INPUT` where it has none. */
+export function withPatches(processor: Processor, most: number | undefined): Processor {
+  if (most === undefined) return processor;
+  if (!("max_num_patches" in processor)) {
+    throw invalidArgument("maxPatches", "nothing, for a model whose pictures have one size", most);
+  }
+  if (!Number.isSafeInteger(most) || most < 1) {
+    throw invalidArgument("maxPatches", "a whole number of at least 1", most);
+  }
+  return { ...processor, max_num_patches: most };
 }
 
 /** Pictures as the tower takes them. Throws `BAD_INPUT`. */
@@ -152,35 +163,4 @@ export function gridOf(
     else high = scale;
   }
   return [count(height, low), count(width, low)];
-}
-
-/** How texts become tokens. */
-export interface TextOptions {
-  /** Brings texts to lower case, as both models were trained. Default true. */
-  lowercase?: boolean | undefined;
-}
-
-/**
- * Texts as the tower takes them: int64 [T, context], cut or padded to the length that the models
- * were trained with. Throws `BAD_INPUT`.
- */
-export function toInputIds(
-  tokenizer: Tokenizer,
-  texts: readonly string[],
-  context: number,
-  { lowercase = true }: TextOptions,
-): Tensor<"int64"> {
-  if (!Array.isArray(texts) || texts.length === 0) {
-    throw invalidArgument("the texts", "at least one text", texts);
-  }
-  const wrong = texts.findIndex((text) => typeof text !== "string");
-  if (wrong >= 0) throw invalidArgument(`texts[${wrong}]`, "a string", texts[wrong]);
-  const ids = new BigInt64Array(texts.length * context).fill(BigInt(tokenizer.padId ?? 0));
-  for (const [place, text] of texts.entries()) {
-    const row = tokenizer.encode(lowercase ? text.toLowerCase() : text);
-    // The end is what a text is told by: where there is no room for all, it stays.
-    const kept = row.length > context ? [...row.slice(0, context - 1), row.at(-1)!] : row;
-    ids.set(kept.map(BigInt), place * context);
-  }
-  return tensor(ids, { shape: [texts.length, context] });
 }
