@@ -7,10 +7,18 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 namespace torchsight {
+
+/// Messages under way.
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  /// Returns once what was sent may change and what was to be received is there. Throws as the
+  /// collectives of `Group`.
+  virtual void wait() = 0;
+};
 
 /// All ranks must issue the same collectives in the same order. A lost rank surfaces as
 /// `Error(kRankFailed)`, a silent one as `Error(kCollectiveTimeout)`; the group is unusable after
@@ -26,10 +34,18 @@ class Group {
   virtual at::Tensor all_gather(const at::Tensor& local) = 0;
   /// Sums `full` over the ranks and returns this rank's part of dimension 0.
   virtual at::Tensor reduce_scatter(const at::Tensor& full) = 0;
+  /// Sends part r of dimension 0 of `full` to rank r; part r of the result came from rank r.
+  virtual at::Tensor all_to_all(const at::Tensor& full) = 0;
   /// Sums `tensor` over the ranks, in place.
   virtual void all_reduce(at::Tensor& tensor) = 0;
   /// Copies `tensor` of rank `root` to all ranks, in place.
   virtual void broadcast(at::Tensor& tensor, int64_t root) = 0;
+
+  /// Starts to sum `tensor` over the ranks, in place.
+  virtual std::unique_ptr<Transfer> start_all_reduce(at::Tensor& tensor) = 0;
+  /// Starts to send `out` to the next rank of the ring and to fill `in` with what the one before
+  /// sends. Both are contiguous and left alone until the transfer has been awaited.
+  virtual std::unique_ptr<Transfer> start_ring(const at::Tensor& out, at::Tensor& in) = 0;
 
   /// True on all ranks where any rank says so: how ranks leave together on a cancel.
   bool agree(bool stop);
@@ -42,16 +58,9 @@ class Group {
 /// order, so results repeat bitwise: the reference for all other kinds.
 std::vector<std::shared_ptr<Group>> make_local_groups(int64_t size);
 
-struct GlooOptions {
-  std::string store;  // a file that all ranks can reach; must not exist before the first one
-  int64_t rank = 0;
-  int64_t size = 1;
-  std::string host = "127.0.0.1";  // the address that this rank listens on
-  std::chrono::milliseconds timeout{30'000};
-};
-
-/// Ranks that are processes, joined by Gloo. Throws `Error(kRendezvous)` where they do not meet
-/// within the timeout and `Error(kUnsupported)` on platforms without Gloo.
-std::shared_ptr<Group> make_gloo_group(const GlooOptions& options);
+/// `group` as over a slower network: every message takes `delay` longer, and a collective is as
+/// many as a ring needs for it. For measuring what computation hides.
+std::shared_ptr<Group> make_delayed_group(std::shared_ptr<Group> group,
+                                          std::chrono::microseconds delay);
 
 }  // namespace torchsight

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 
 #include "distributed/group.h"
@@ -12,7 +13,7 @@ namespace {
 // What the ranks share: a slot each for the tensor that it brings to the collective under way.
 class Meeting {
  public:
-  explicit Meeting(int64_t size) : slots_(size) {}
+  explicit Meeting(int64_t size) : slots_(size), letters_(size) {}
 
   /// Puts `tensor` into the slot of `rank` and returns all slots once every rank has come.
   const std::vector<at::Tensor>& arrive(int64_t rank, const at::Tensor& tensor) {
@@ -23,6 +24,22 @@ class Meeting {
 
   /// Holds each rank until all have read the slots.
   void leave() { wait_for_all(); }
+
+  /// Messages to one rank come in the order in which they were sent.
+  void send(int64_t to, at::Tensor letter) {
+    std::lock_guard lock(mutex_);
+    letters_[to].push_back(std::move(letter));
+    changed_.notify_all();
+  }
+
+  at::Tensor receive(int64_t rank) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !letters_[rank].empty() || aborted_; });
+    if (letters_[rank].empty()) throw_failed();
+    at::Tensor letter = std::move(letters_[rank].front());
+    letters_[rank].pop_front();
+    return letter;
+  }
 
   void abort() noexcept {
     std::lock_guard lock(mutex_);
@@ -42,15 +59,39 @@ class Meeting {
       changed_.notify_all();
     }
     changed_.wait(lock, [&] { return round_ != round || aborted_; });
-    if (round_ == round) throw Error(ErrorCode::kRankFailed, "a rank of the local group failed");
+    if (round_ == round) throw_failed();
+  }
+
+  [[noreturn]] static void throw_failed() {
+    throw Error(ErrorCode::kRankFailed, "a rank of the local group failed");
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<at::Tensor> slots_;
+  std::vector<std::deque<at::Tensor>> letters_;
   size_t arrived_ = 0;
   uint64_t round_ = 0;
   bool aborted_ = false;
+};
+
+// What the rank before has sent, fetched when it is awaited.
+class LocalTransfer final : public Transfer {
+ public:
+  LocalTransfer(Meeting& meeting, int64_t rank, at::Tensor in)
+      : meeting_(meeting), rank_(rank), in_(std::move(in)) {}
+
+  void wait() override { in_.copy_(meeting_.receive(rank_)); }
+
+ private:
+  Meeting& meeting_;
+  int64_t rank_;
+  at::Tensor in_;
+};
+
+class NoTransfer final : public Transfer {
+ public:
+  void wait() override {}
 };
 
 class LocalGroup final : public Group {
@@ -76,6 +117,16 @@ class LocalGroup final : public Group {
     return sum;
   }
 
+  at::Tensor all_to_all(const at::Tensor& full) override {
+    const auto& parts = meeting_->arrive(rank_, full);
+    const int64_t rows = full.size(0) / size();
+    std::vector<at::Tensor> mine;
+    for (const at::Tensor& part : parts) mine.push_back(part.narrow(0, rank_ * rows, rows));
+    at::Tensor result = at::cat(mine, 0);
+    meeting_->leave();
+    return result;
+  }
+
   void all_reduce(at::Tensor& tensor) override {
     const auto& parts = meeting_->arrive(rank_, tensor);
     at::Tensor sum = parts[0].clone();
@@ -88,6 +139,16 @@ class LocalGroup final : public Group {
     const auto& parts = meeting_->arrive(rank_, tensor);
     if (rank_ != root) tensor.copy_(parts[root]);
     meeting_->leave();
+  }
+
+  std::unique_ptr<Transfer> start_all_reduce(at::Tensor& tensor) override {
+    all_reduce(tensor);
+    return std::make_unique<NoTransfer>();
+  }
+
+  std::unique_ptr<Transfer> start_ring(const at::Tensor& out, at::Tensor& in) override {
+    meeting_->send((rank_ + 1) % size(), out.clone());
+    return std::make_unique<LocalTransfer>(*meeting_, rank_, in);
   }
 
   void abort() noexcept override { meeting_->abort(); }

@@ -46,9 +46,9 @@ void FixedSteps::run() {
   const int64_t window = decoder_->config().window;
   const at::Tensor seen_BM = column_M_.le(place_1_).logical_and(column_M_.ge(begin_B1_));
   const auto mask = [](const at::Tensor& seen) { return seen.unsqueeze(1).unsqueeze(1); };
-  Visibility visibility{mask(seen_BM), mask(seen_BM)};
+  Visibility visibility{{mask(seen_BM)}, {mask(seen_BM)}};
   if (window > 0) {
-    visibility.windowed_B1TM = mask(seen_BM.logical_and(column_M_.gt(place_1_ - window)));
+    visibility.windowed.seen_B1TM = mask(seen_BM.logical_and(column_M_.gt(place_1_ - window)));
   }
   JobContext context;
   Taps none;

@@ -1,4 +1,4 @@
-#include "distributed/group.h"
+#include "distributed/gloo_group.h"
 
 #include <thread>
 
@@ -34,6 +34,27 @@ void check_collectives(Group& group) {
   CHECK(part.size(0) == 2);
   CHECK(part[0].item<double>() == size * 2 * rank + sum_of_ranks);
 
+  // Part r of rank s is 10 s + r.
+  const at::Tensor sent = at::arange(group.size(), at::kDouble).repeat_interleave(2) + 10 * rank;
+  const at::Tensor came = group.all_to_all(sent);
+  for (int64_t from = 0; from < group.size(); ++from) {
+    CHECK(came.narrow(0, 2 * from, 2).eq(10.0 * from + rank).all().item<bool>());
+  }
+
+  // Several messages under way at a time come in order.
+  std::vector<at::Tensor> in;
+  std::vector<std::unique_ptr<Transfer>> transfers;
+  for (int64_t message = 0; message < 3; ++message) {
+    in.push_back(at::zeros({4}, at::kDouble));
+    transfers.push_back(
+        group.start_ring(at::full({4}, 10 * rank + message, at::kDouble), in.back()));
+  }
+  const double before = static_cast<int64_t>(rank + size - 1) % group.size();
+  for (int64_t message = 0; message < 3; ++message) {
+    transfers[message]->wait();
+    CHECK(in[message].eq(10 * before + message).all().item<bool>());
+  }
+
   at::Tensor sum = local.clone();
   group.all_reduce(sum);
   CHECK(sum[0][0].item<double>() == sum_of_ranks);
@@ -52,12 +73,25 @@ TEST_CASE("collectives of rank threads") {
   for (int64_t size : {1, 2, 3, 8}) on_ranks(make_local_groups(size), check_collectives);
 }
 
+TEST_CASE("a slower network changes no result and takes its time") {
+  using namespace std::chrono_literals;
+  auto groups = make_local_groups(3);
+  for (auto& group : groups) group = make_delayed_group(group, 2ms);
+  on_ranks(groups, check_collectives);
+  const auto start = std::chrono::steady_clock::now();
+  on_ranks(groups, [](Group& group) { group.all_gather(at::zeros({1})); });
+  CHECK(std::chrono::steady_clock::now() - start >= 4ms);
+}
+
 TEST_CASE("a failed rank thread releases the others") {
   auto groups = make_local_groups(3);
   on_ranks(groups, [](Group& group) {
     if (group.rank() == 1) return group.abort();
     at::Tensor tensor = at::zeros({1});
     CHECK_THROWS_AS(group.all_reduce(tensor), Error);
+    at::Tensor in = at::zeros({1});
+    const auto transfer = group.start_ring(tensor, in);
+    CHECK_THROWS_AS(transfer->wait(), Error);
   });
 }
 
@@ -68,7 +102,9 @@ TEST_CASE("collectives over Gloo") {
     std::vector<std::thread> ranks;
     for (int64_t rank = 0; rank < size; ++rank) {
       ranks.emplace_back([=, &store] {
-        check_collectives(*make_gloo_group({.store = store.string(), .rank = rank, .size = size}));
+        const GlooOptions options{.rank = rank, .size = size};
+        auto file = make_file_store(store.string(), size, options.timeout);
+        check_collectives(*make_gloo_group(std::move(file), options));
       });
     }
     for (auto& rank : ranks) rank.join();
@@ -77,10 +113,10 @@ TEST_CASE("collectives over Gloo") {
 
 TEST_CASE("a missing rank is an error, not a hang") {
   const TemporaryPath store;
-  GlooOptions options{.store = store.string(), .rank = 0, .size = 2};
+  GlooOptions options{.rank = 0, .size = 2};
   options.timeout = std::chrono::milliseconds(500);
   try {
-    make_gloo_group(options);
+    make_gloo_group(make_file_store(store.string(), 2, options.timeout), options);
     FAIL("the group met without its second rank");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::kRendezvous);

@@ -1,6 +1,6 @@
 #include "worker/server.h"
 
-#include "distributed/group.h"
+#include "distributed/gloo_group.h"
 #include "runtime/error.h"
 #include "runtime/load_plan.h"
 #include "runtime/loader.h"
@@ -172,12 +172,14 @@ Message Server::load(const Json& body, JobContext& context) {
   LoadRequest request(body.at("request"));
   set_intraop_threads(static_cast<int>(request.json.get("threads", 0)));
   GlooOptions gloo;
-  gloo.store = body.at("store").as_string();
   gloo.rank = body.at("rank").as_int();
   gloo.size = body.at("size").as_int();
   gloo.timeout = std::chrono::milliseconds(
       request.json.get("collectiveTimeout", static_cast<int64_t>(gloo.timeout.count())));
-  if (gloo.size > 1) request.options.group = make_gloo_group(gloo);
+  if (gloo.size > 1) {
+    auto store = make_file_store(body.at("store").as_string(), gloo.size, gloo.timeout);
+    request.options.group = make_gloo_group(std::move(store), gloo);
+  }
   std::shared_ptr<Module> module = load_here(request, context);
   Json description = module->describe();
   {

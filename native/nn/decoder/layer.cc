@@ -136,26 +136,38 @@ at::Tensor DecoderLayer::attention(const at::Tensor& x_Rd, const DecoderPass& pa
 at::Tensor DecoderLayer::attend_masked(const at::Tensor& q_BTHe, const at::Tensor& k_BKMe,
                                        const at::Tensor& v_BKMe, const DecoderPass& pass) const {
   const int64_t groups = config_.kv_heads, per_group = config_.group(), tokens = pass.tokens;
+  const Mask& mask =
+      config_.windowed[index_] ? pass.visibility.windowed : pass.visibility.everywhere;
+  if (mask.causal && config_.attention_softcap == 0) return attend_causal(q_BTHe, k_BKMe, v_BKMe);
   // The heads of a group share their keys: to the kernel they are more queries of one head.
   const at::Tensor q_BKRe = q_BTHe.unflatten(2, {groups, per_group})
                                 .permute({0, 2, 3, 1, 4})
                                 .reshape({pass.batch, groups, per_group * tokens, -1});
-  const Visibility& visibility = pass.visibility;
-  at::Tensor seen_B1RM =
-      config_.windowed[index_] ? visibility.windowed_B1TM : visibility.everywhere_B1TM;
+  at::Tensor seen_B1RM = mask.seen_B1TM;
   if (seen_B1RM.defined()) seen_B1RM = seen_B1RM.repeat({1, 1, per_group, 1});
   at::Tensor a_BKRe;
   if (config_.attention_softcap > 0) {
     a_BKRe = attend_capped(q_BKRe, k_BKMe, v_BKMe, seen_B1RM, config_.query_scale,
                            config_.attention_softcap);
   } else {
-    const auto mask = seen_B1RM.defined() ? std::optional(seen_B1RM) : std::nullopt;
-    a_BKRe = at::scaled_dot_product_attention(q_BKRe, k_BKMe, v_BKMe, mask, 0, false,
+    const auto seen = seen_B1RM.defined() ? std::optional(seen_B1RM) : std::nullopt;
+    a_BKRe = at::scaled_dot_product_attention(q_BKRe, k_BKMe, v_BKMe, seen, 0, false,
                                               config_.query_scale);
   }
   return a_BKRe.view({pass.batch, groups, per_group, tokens, -1})
       .permute({0, 3, 1, 2, 4})
       .reshape({pass.batch * tokens, -1});
+}
+
+at::Tensor DecoderLayer::attend_causal(const at::Tensor& q_BTHe, const at::Tensor& k_BKMe,
+                                       const at::Tensor& v_BKMe) const {
+  const auto of_heads = [&](const at::Tensor& x_BKMe) {
+    return x_BKMe.unsqueeze(2).expand({-1, -1, config_.group(), -1, -1}).flatten(1, 2);
+  };
+  const at::Tensor a_BHTe =
+      at::scaled_dot_product_attention(q_BTHe.transpose(1, 2), of_heads(k_BKMe), of_heads(v_BKMe),
+                                       {}, 0, /*is_causal=*/true, config_.query_scale);
+  return a_BHTe.transpose(1, 2).reshape({q_BTHe.size(0) * q_BTHe.size(1), -1});
 }
 
 at::Tensor DecoderLayer::attend_next(const at::Tensor& q_BTHe, const DecoderPass& pass) const {

@@ -41,6 +41,9 @@ class DecoderLayer {
 
  private:
   at::Tensor attention(const at::Tensor& x_Rd, const DecoderPass& pass);
+  // The new tokens are all there is, and each sees those before it.
+  at::Tensor attend_causal(const at::Tensor& q_BTHe, const at::Tensor& k_BKMe,
+                           const at::Tensor& v_BKMe) const;
   at::Tensor attend_masked(const at::Tensor& q_BTHe, const at::Tensor& k_BKMe,
                            const at::Tensor& v_BKMe, const DecoderPass& pass) const;
   at::Tensor attend_next(const at::Tensor& q_BTHe, const DecoderPass& pass) const;

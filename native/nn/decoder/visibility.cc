@@ -37,10 +37,10 @@ Visibility prompt_visibility(const DecoderConfig& config, const TokenKinds& kind
     const at::Tensor kept = seen_B1TT.defined() ? seen_B1TT.logical_and(real_B11T) : real_B11T;
     return kept.logical_or(self_TT);
   };
-  Visibility visibility{mask(0), {}};
-  visibility.windowed_B1TM = config.has_windows() && config.window < tokens
-                                 ? mask(config.window)
-                                 : visibility.everywhere_B1TM;
+  const bool causal = !prefix_BT.defined() && !kinds.real_BT.defined();
+  Visibility visibility{{mask(0), causal}, {}};
+  const bool narrower = config.has_windows() && config.window < tokens;
+  visibility.windowed = narrower ? Mask{mask(config.window)} : visibility.everywhere;
   return visibility;
 }
 

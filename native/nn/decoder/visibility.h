@@ -7,11 +7,17 @@
 
 namespace torchsight {
 
-/// What T new tokens see of M = past + T. Masks are bool [B or 1, 1, T, M], true where a token may
-/// look; an undefined one hides nothing.
+/// What T new tokens see of M = past + T.
+struct Mask {
+  at::Tensor
+      seen_B1TM;  // bool [B or 1, 1, T, M], true where a token may look; undefined: everywhere
+  /// Whether it hides just what stands behind each token, for which kernels need no mask.
+  bool causal = false;
+};
+
 struct Visibility {
-  at::Tensor everywhere_B1TM;  // in layers without a window
-  at::Tensor windowed_B1TM;    // in layers with one
+  Mask everywhere;  // in layers without a window
+  Mask windowed;    // in layers with one
 };
 
 /// What is known of the tokens of a call without a cache, or of a prompt.
