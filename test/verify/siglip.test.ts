@@ -3,8 +3,9 @@ import test from "ava";
 import { composeJob } from "../../lib/core/compose.js";
 import { SigLIP } from "../../lib/models/siglip/index.js";
 import { siglipSubject } from "../../lib/verify/siglip.js";
-import { fixture, temporary } from "../models/fixtures.js";
+import { temporary } from "../models/fixtures.js";
 import { picture } from "../models/paligemma_models.js";
+import { tokenizerFolder } from "../models/siglip_models.js";
 
 test("values that are the model's own hold, and others do not", async (t) => {
   const tower = { hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1 };
@@ -16,7 +17,7 @@ test("values that are the model's own hold, and others do not", async (t) => {
       vision_config: { ...small, image_size: 24, patch_size: 8 },
       text_config: { ...small, vocab_size: 800, max_position_embeddings: 12 },
     },
-    { seed: 2, tokenizer: fixture("paligemma_tokens") },
+    { seed: 2, tokenizer: tokenizerFolder(t) },
   );
   await model.save(folder);
   const [image, texts] = [picture(30, 20), ["a cat", "a dog"]];
