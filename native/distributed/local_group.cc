@@ -35,7 +35,7 @@ class Meeting {
   at::Tensor receive(int64_t rank) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return !letters_[rank].empty() || aborted_; });
-    if (letters_[rank].empty()) throw_failed();
+    if (aborted_) throw_failed();
     at::Tensor letter = std::move(letters_[rank].front());
     letters_[rank].pop_front();
     return letter;

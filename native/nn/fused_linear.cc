@@ -61,6 +61,12 @@ std::vector<at::Tensor> FusedLinear::operator()(const at::Tensor& x_RI) {
   return results;
 }
 
+void FusedLinear::finish_(std::vector<at::Tensor>& sums_Ro) const {
+  for (size_t s = 0; s < sections_.size(); ++s) {
+    activate_(sums_Ro[s], bias(s), sections_[s].activation);
+  }
+}
+
 std::vector<FusedLinear::Part> FusedLinear::parts_by_activation(const at::Tensor& whole) const {
   std::vector<Part> parts;
   for (size_t s = 0; s < sections_.size(); ++s) {

@@ -27,6 +27,9 @@ class FusedLinear {
   /// One result for each section, [rows, out]: contiguous rows, often slices of a joint matrix.
   std::vector<at::Tensor> operator()(const at::Tensor& x_RI);
 
+  /// Completes sums that were computed outside, one for each section, by bias and activation.
+  void finish_(std::vector<at::Tensor>& sums_Ro) const;
+
   /// The weight of each section as plain memory, in which it stays until the next large product.
   std::vector<at::Tensor> weights();
   /// The bias of a section; undefined where it has none.

@@ -25,9 +25,10 @@ const Json kTelemetry = Json::Object{{"telemetry", true}};
 
 // All results and taps of every rank against the unsharded model's.
 void check_sharded(const Json& config, const at::Tensor& pixels, int64_t size, at::ScalarType dtype,
-                   double tolerance) {
+                   double tolerance, const Json& extra = Json::Object{}) {
   ModuleOptions options;
   options.dtype = dtype;
+  options.extra = extra;
   const NamedTensors expected =
       call(*random_model(config, options), "encode", pixels, {"all"}, kTelemetry);
   std::vector<NamedTensors> actual(size);
@@ -48,14 +49,60 @@ void check_sharded(const Json& config, const at::Tensor& pixels, int64_t size, a
 
 }  // namespace
 
-TEST_CASE("sharded equals unsharded in float64 and float32, for odd token counts as well") {
+TEST_CASE("sharded equals unsharded in every layout, for odd token counts as well") {
   const at::Tensor odd = at::rand({2, 3, 12, 12}) * 2 - 1;   // 9 patches and the class token
   const at::Tensor wide = at::rand({3, 3, 12, 16}) * 2 - 1;  // 13 tokens
-  for (const int64_t size : {1, 2, 3, 4, 8}) {
-    CAPTURE(size);
-    check_sharded(shardable(), odd, size, at::kDouble, 1e-12);
-    check_sharded(shardable(), wide, size, at::kDouble, 1e-12);
-    check_sharded(shardable(), wide, size, at::kFloat, 2e-5);
+  for (const std::string layout : {"tokens", "features", "replicated"}) {
+    for (const int64_t size : {1, 2, 3, 4, 8}) {
+      CAPTURE(layout);
+      CAPTURE(size);
+      const Json extra = Json::Object{{"layout", layout}};
+      check_sharded(shardable(), odd, size, at::kDouble, 1e-12, extra);
+      check_sharded(shardable(), wide, size, at::kDouble, 1e-12, extra);
+      check_sharded(shardable(), wide, size, at::kFloat, 2e-5, extra);
+    }
+  }
+}
+
+// 2e-6 of the largest value in float32: some three times that of the standard deviation.
+TEST_CASE("one layer alone stays within the bounds of its arithmetic") {
+  const Json single = shardable(R"({"num_hidden_layers": 1})");
+  const at::Tensor pixels = at::rand({2, 3, 12, 12}) * 2 - 1;
+  for (const std::string layout : {"tokens", "features", "replicated"}) {
+    for (const int64_t size : {2, 3, 8}) {
+      CAPTURE(layout);
+      const Json extra = Json::Object{{"layout", layout}};
+      check_sharded(single, pixels, size, at::kDouble, 1e-13, extra);
+      check_sharded(single, pixels, size, at::kFloat, 5e-6, extra);
+    }
+  }
+}
+
+TEST_CASE("hiding messages behind products changes no bit") {
+  const at::Tensor pixels = at::rand({3, 3, 12, 16}) * 2 - 1;  // 13 tokens
+  for (const std::string layout : {"tokens", "features", "replicated"}) {
+    for (const int64_t size : {2, 3, 4}) {
+      for (const int64_t pieces : {1, 2, 5}) {
+        std::vector<NamedTensors> results(2 * size);
+        on_ranks(size, [&](const std::shared_ptr<Group>& group) {
+          for (const bool ring : {false, true}) {
+            ModuleOptions options;
+            options.group = group;
+            options.extra = Json::Object{
+                {"layout", layout}, {"overlap", ring ? "ring" : "none"}, {"pieces", pieces}};
+            results[2 * group->rank() + ring] =
+                call(*random_model(shardable(), options), "encode", pixels, {"all"});
+          }
+        });
+        for (const NamedTensors& result : results) {
+          for (const auto& [name, tensor] : result) {
+            CAPTURE(layout);
+            CAPTURE(name);
+            CHECK(tensor.equal(get(results[0], name)));
+          }
+        }
+      }
+    }
   }
 }
 
@@ -68,15 +115,19 @@ TEST_CASE("sharded equals unsharded for every option that is cut") {
         R"({"mlp_bias": false, "attention_out_bias": false, "qk_norm": "none"})",
         R"({"attention_out_bias": false, "pooling": "mean", "class_token": false})"}) {
     CAPTURE(std::string(changes));
-    for (const int64_t size : {2, 3}) {
-      check_sharded(shardable(changes), pixels, size, at::kDouble, 1e-12);
+    for (const std::string layout : {"tokens", "features", "replicated"}) {
+      CAPTURE(layout);
+      const Json extra = Json::Object{{"layout", layout}};
+      for (const int64_t size : {2, 3}) {
+        check_sharded(shardable(changes), pixels, size, at::kDouble, 1e-12, extra);
+      }
     }
   }
 }
 
 TEST_CASE("fewer tokens than ranks") {
   const at::Tensor pixels = at::rand({1, 3, 4, 8}) * 2 - 1;  // 3 tokens
-  check_sharded(shardable(), pixels, 8, at::kDouble, 1e-12);
+  check_sharded(shardable(), pixels, 8, at::kDouble, 1e-12, Json::Object{{"overlap", "ring"}});
 }
 
 TEST_CASE("bfloat16 with partial sums sent as float32 stays close to the unsharded model") {
@@ -148,7 +199,12 @@ TEST_CASE("what does not divide by the ranks is refused with its name") {
       refusal(R"({"num_attention_heads": 1})").starts_with("BAD_CONFIG: expected a multiple of 2"));
   CHECK(refusal(R"({"num_attention_heads": 1})").find("num_attention_heads") != std::string::npos);
   CHECK(refusal(R"({"intermediate_size": 47})").find("intermediate_size") != std::string::npos);
-  CHECK(refusal("{}", Json::Object{{"layout", "rings"}}).starts_with("UNSUPPORTED"));
+  CHECK(refusal("{}", Json::Object{{"layout", "rings"}}).starts_with("BAD_CONFIG"));
+  const Json features = Json::Object{{"layout", "features"}};
+  CHECK(refusal(R"({"hidden_size": 32})", features) == "");
+  CHECK(refusal("{}", Json::Object{{"overlap", "always"}}).find("for overlap") !=
+        std::string::npos);
+  CHECK(refusal("{}", Json::Object{{"pieces", 0}}).find("for pieces") != std::string::npos);
   CHECK(refusal("{}", Json::Object{{"reduceDtype", "bfloat16"}}).starts_with("BAD_CONFIG"));
 }
 

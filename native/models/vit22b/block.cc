@@ -20,15 +20,15 @@ Norm make_qk_norm(const Config& config, int64_t heads, const ModuleOptions& opti
 
 }  // namespace
 
-Block::Block(const Config& config, int64_t index, const Sharding& sharding,
+Block::Block(const Config& config, int64_t index, const TensorParallel& ranks,
              const ModuleOptions& options)
     : config_(config),
-      sharding_(sharding),
+      ranks_(ranks),
       prefix_("blocks." + std::to_string(index)),
       fuse_(options.extra.get("fuse", true)),
-      heads_(sharding.share(config.heads)) {
+      heads_(ranks.share(config.heads)) {
   const auto memory = tensor_options(options);
-  const int64_t d = config.width, hidden = sharding.share(config.hidden);
+  const int64_t d = config.width, hidden = ranks.share(config.hidden);
   const int64_t width = heads_ * config.head_width();
   norm_ = make_norm(config.norm, config.norm_bias, config.norm_eps, d, options);
   q_norm_ = make_qk_norm(config, heads_, options);
@@ -59,7 +59,7 @@ void Block::loaded() {
 void Block::add_parameters(std::vector<Parameter>& parameters) {
   const int64_t d = config_.width, hidden = config_.hidden;
   const bool parallel = config_.block == BlockKind::kParallel;
-  const auto by_head = sharding_.cut(0, d), by_unit = sharding_.cut(0, hidden);
+  const auto by_head = ranks_.cut(0, d), by_unit = ranks_.cut(0, hidden);
   const size_t q = parallel ? 1 : 0;  // the section of q within in_
   const std::vector<at::Tensor> in = in_.weights();
   add_norm(parameters, name(".norm"), norm_);
@@ -70,15 +70,14 @@ void Block::add_parameters(std::vector<Parameter>& parameters) {
     const at::Tensor bias = in_.bias(q + i);
     if (bias.defined()) add_parameter(parameters, part + ".bias", bias, kZeros, by_head, d);
   }
-  const auto scale_cut = config_.qk_scale_per_head ? sharding_.cut(0, config_.heads) : std::nullopt;
+  const auto scale_cut = config_.qk_scale_per_head ? ranks_.cut(0, config_.heads) : std::nullopt;
   if (config_.qk_norm != NormKind::kNone) {
     add_parameter(parameters, name(".attn.q_norm.weight"), q_norm_.weight, kOnes, scale_cut,
                   config_.heads);
     add_parameter(parameters, name(".attn.k_norm.weight"), k_norm_.weight, kOnes, scale_cut,
                   config_.heads);
   }
-  add_parameter(parameters, name(".attn.out.weight"), out_.weight(), kXavier, sharding_.cut(1, d),
-                d);
+  add_parameter(parameters, name(".attn.out.weight"), out_.weight(), kXavier, ranks_.cut(1, d), d);
   if (out_bias_.defined()) add_parameter(parameters, name(".attn.out.bias"), out_bias_, kZeros);
   if (!parallel) add_norm(parameters, name(".norm2"), norm2_);
   FusedLinear& fc1 = parallel ? in_ : fc1_;
@@ -87,38 +86,34 @@ void Block::add_parameters(std::vector<Parameter>& parameters) {
   if (config_.mlp_bias) {
     add_parameter(parameters, name(".mlp.fc1.bias"), fc1.bias(0), kMlpBias, by_unit, hidden);
   }
-  add_parameter(parameters, name(".mlp.fc2.weight"), fc2_.weight(), kXavier,
-                sharding_.cut(1, hidden), hidden);
+  add_parameter(parameters, name(".mlp.fc2.weight"), fc2_.weight(), kXavier, ranks_.cut(1, hidden),
+                hidden);
   if (config_.mlp_bias) add_parameter(parameters, name(".mlp.fc2.bias"), fc2_bias_, kMlpBias);
 }
 
 at::Tensor Block::attention(const std::vector<at::Tensor>& qkv_Rw, const Extent& extent,
                             Trace& trace) {
-  const at::Tensor q_BHNe = q_norm_.heads(sharding_.batched(qkv_Rw[0], extent), heads_);
-  const at::Tensor k_BHNe = k_norm_.heads(sharding_.batched(qkv_Rw[1], extent), heads_);
-  const at::Tensor v_BHNe =
-      Norm{NormKind::kNone}.heads(sharding_.batched(qkv_Rw[2], extent), heads_);
+  const at::Tensor q_BHNe = q_norm_.heads(ranks_.batched(qkv_Rw[0], extent), heads_);
+  const at::Tensor k_BHNe = k_norm_.heads(ranks_.batched(qkv_Rw[1], extent), heads_);
+  const at::Tensor v_BHNe = Norm{NormKind::kNone}.heads(ranks_.batched(qkv_Rw[2], extent), heads_);
   for (const auto& [part, normed] : {std::pair{".q_normed", q_BHNe}, {".k_normed", k_BHNe}}) {
     if (trace.taps.wants(name(part))) {
-      trace.taps.record(name(part), sharding_.join_heads(normed));
+      trace.taps.record(name(part), ranks_.join_heads(normed));
     }
   }
   if (trace.telemetry) {
-    trace.statistics.push_back(sharding_.join_statistics(attention_statistics(q_BHNe, k_BHNe)));
+    trace.statistics.push_back(ranks_.join_statistics(attention_statistics(q_BHNe, k_BHNe)));
   }
-  return sharding_.rows(attend(q_BHNe, k_BHNe, v_BHNe), extent);
+  return ranks_.rows(attend(q_BHNe, k_BHNe, v_BHNe), extent);
 }
 
 at::Tensor Block::parallel(at::Tensor x_Rd, const Extent& extent, Trace& trace) {
-  const at::Tensor h_Rd = sharding_.gather(norm_(x_Rd));
-  std::vector<at::Tensor> uqkv = in_(h_Rd);
+  std::vector<at::Tensor> uqkv = ranks_.enter(in_, ranks_.normalize(norm_, x_Rd));
   const at::Tensor u_RF = uqkv.front();
   uqkv.erase(uqkv.begin());
   const at::Tensor a_Rw = attention(uqkv, extent, trace);
-  if (sharding_.sharded()) {
-    const at::Tensor partial_Rd = fc2_.add(u_RF, out_(a_Rw));
-    x_Rd.add_(sharding_.reduce(partial_Rd));
-    return joint_bias_.defined() ? x_Rd.add_(joint_bias_) : x_Rd;
+  if (ranks_.sharded()) {
+    return ranks_.leave(std::move(x_Rd), {{out_, a_Rw}, {fc2_, u_RF}}, joint_bias_);
   }
   if (!fuse_) return x_Rd + out_(a_Rw, out_bias_) + fc2_(u_RF, fc2_bias_);
   return fc2_.add(u_RF, out_.add(a_Rw, std::move(x_Rd), joint_bias_));
@@ -126,20 +121,20 @@ at::Tensor Block::parallel(at::Tensor x_Rd, const Extent& extent, Trace& trace) 
 
 at::Tensor Block::sequential(at::Tensor x_Rd, const Extent& extent, Trace& trace) {
   const auto close = [&](Linear& linear, const at::Tensor& in, at::Tensor x, const at::Tensor& b) {
-    if (!sharding_.sharded()) return fuse_ ? linear.add(in, std::move(x), b) : x + linear(in, b);
-    x.add_(sharding_.reduce(linear(in)));
-    return b.defined() ? x.add_(b) : x;
+    if (ranks_.sharded()) return ranks_.leave(std::move(x), {{linear, in}}, b);
+    return fuse_ ? linear.add(in, std::move(x), b) : x + linear(in, b);
   };
-  const at::Tensor a_Rw = attention(in_(sharding_.gather(norm_(x_Rd))), extent, trace);
+  const at::Tensor a_Rw =
+      attention(ranks_.enter(in_, ranks_.normalize(norm_, x_Rd)), extent, trace);
   x_Rd = close(out_, a_Rw, std::move(x_Rd), out_bias_);
-  const at::Tensor u_RF = fc1_(sharding_.gather(norm2_(x_Rd))).front();
+  const at::Tensor u_RF = ranks_.enter(fc1_, ranks_.normalize(norm2_, x_Rd)).front();
   return close(fc2_, u_RF, std::move(x_Rd), fc2_bias_);
 }
 
 at::Tensor Block::forward(at::Tensor x_Rd, const Extent& extent, Trace& trace) {
   x_Rd = config_.block == BlockKind::kParallel ? parallel(std::move(x_Rd), extent, trace)
                                                : sequential(std::move(x_Rd), extent, trace);
-  if (trace.taps.wants(prefix_)) trace.taps.record(prefix_, sharding_.join(x_Rd, extent));
+  if (trace.taps.wants(prefix_)) trace.taps.record(prefix_, ranks_.join(x_Rd, extent));
   return x_Rd;
 }
 

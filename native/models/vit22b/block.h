@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "models/vit22b/config.h"
-#include "models/vit22b/sharding.h"
 #include "nn/fused_linear.h"
 #include "nn/linear.h"
 #include "nn/norm.h"
+#include "nn/tensor_parallel.h"
 #include "runtime/module.h"
 
 namespace torchsight::vit22b {
@@ -23,10 +23,10 @@ struct Trace {
 
 class Block {
  public:
-  Block(const Config& config, int64_t index, const Sharding& sharding,
+  Block(const Config& config, int64_t index, const TensorParallel& ranks,
         const ModuleOptions& options);
 
-  /// The residual stream before the layer to the one after it, as rows of this rank (see Sharding).
+  /// The residual stream before the layer to the one after it, as rows of this rank.
   /// May use the memory of `x`.
   at::Tensor forward(at::Tensor x_Rd, const Extent& extent, Trace& trace);
 
@@ -41,7 +41,7 @@ class Block {
   std::string name(const char* part) const { return prefix_ + part; }
 
   Config config_;
-  const Sharding& sharding_;
+  const TensorParallel& ranks_;
   std::string prefix_;  // "blocks.7"
   bool fuse_;
   int64_t heads_;  // of this rank

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "models/vit22b/sharding.h"
 #include "nn/parameters.h"
 #include "runtime/error.h"
 
@@ -33,12 +34,12 @@ MethodSchema make_schema(const Config& config, std::string name, std::string doc
 
 ViT22B::ViT22B(const Config& config, const ModuleOptions& options)
     : config_(config),
-      sharding_(config, options),
+      ranks_(shard(config, options)),
       embedding_(config, options),
       norm_(make_norm(config.norm, config.norm_bias, config.norm_eps, config.width, options)),
       head_(config, options) {
   blocks_.reserve(config.depth);
-  for (int64_t l = 0; l < config.depth; ++l) blocks_.emplace_back(config, l, sharding_, options);
+  for (int64_t l = 0; l < config.depth; ++l) blocks_.emplace_back(config, l, ranks_, options);
 
   const std::string d = std::to_string(config.width), labels = std::to_string(config.labels);
   std::vector<TensorSpec> features{{"last_hidden_state", {}, {"B", "N", d}, false, 0}};
@@ -79,10 +80,10 @@ at::Tensor ViT22B::features(Call& call, JobContext& context, NamedTensors& resul
   call.taps.record("embeddings", x_BNd);
   const Extent extent{x_BNd.size(0), x_BNd.size(1)};
   Trace trace{call.taps, call.options.get("telemetry", false)};
-  at::Tensor x_Rd = sharding_.split(x_BNd);
+  at::Tensor x_Rd = ranks_.split(x_BNd);
   x_BNd.reset();
   for (int64_t l = 0; l < config_.depth; ++l) {
-    sharding_.checkpoint(context);
+    ranks_.checkpoint(context);
     x_Rd = blocks_[l].forward(std::move(x_Rd), extent, trace);
     context.progress({static_cast<double>(l + 1), static_cast<double>(config_.depth), "blocks"});
   }
@@ -91,7 +92,7 @@ at::Tensor ViT22B::features(Call& call, JobContext& context, NamedTensors& resul
     results.emplace_back("max_attention_logit", statistics_L2.select(1, 0).contiguous());
     results.emplace_back("attention_entropy", statistics_L2.select(1, 1).contiguous());
   }
-  return sharding_.join(norm_(x_Rd), extent);
+  return ranks_.join(ranks_.normalize(norm_, x_Rd), extent);
 }
 
 NamedTensors ViT22B::encode(Call& call, JobContext& context) {

@@ -10,7 +10,7 @@
 #include "models/vit22b/config.h"
 #include "models/vit22b/embedding.h"
 #include "models/vit22b/head.h"
-#include "models/vit22b/sharding.h"
+#include "nn/tensor_parallel.h"
 #include "runtime/module.h"
 
 namespace torchsight::vit22b {
@@ -32,7 +32,7 @@ class ViT22B final : public Module {
   at::Tensor features(Call& call, JobContext& context, NamedTensors& results);
 
   Config config_;
-  Sharding sharding_;
+  TensorParallel ranks_;
   Embedding embedding_;
   std::vector<Block> blocks_;
   Norm norm_;
