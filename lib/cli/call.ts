@@ -20,6 +20,7 @@ export default defineCommand({
     outputs: { type: "string", required: true, valueHint: "FILE", description: "Where to write" },
     set: { type: "string", valueHint: "NAME=JSON", description: "An option of the method" },
     taps: { type: "string", valueHint: "a,b|all", description: "Activations to write as well" },
+    trace: { type: "string", valueHint: "FILE", description: "Write what happened when" },
     "keep-dtype": { type: "boolean", description: "Do not turn results into float32" },
     ...MODEL_ARGS,
   },
@@ -34,7 +35,7 @@ export default defineCommand({
     try {
       await using model = await load(args.dir, { ...options, onProgress });
       const started = performance.now();
-      const calling = { args: settings, taps, signal, onProgress };
+      const calling = { args: settings, taps, trace: args.trace, signal, onProgress };
       using result = await model.call(args.method, inputs, calling);
       const seconds = (performance.now() - started) / 1000;
       const tensors = written(result, args["keep-dtype"] ?? false);

@@ -1,6 +1,15 @@
 /** Options of every command that runs a model. */
 import type { ArgsDef } from "citty";
-import type { LoadOptions, ModuleDType } from "../core/load.js";
+import {
+  GROUPS,
+  type GroupKind,
+  LAYOUTS,
+  type Layout,
+  type LoadOptions,
+  type ModuleDType,
+  OVERLAPS,
+  type Overlap,
+} from "../core/load.js";
 import { native } from "../core/runtime.js";
 import { deviceName, wholeNumber } from "./arguments.js";
 
@@ -10,13 +19,30 @@ export const MODEL_ARGS = {
   "tensor-parallel": {
     type: "string",
     valueHint: "N",
-    description: "Split the model over N processes",
+    description: "Split the model over N ranks",
+  },
+  "data-parallel": {
+    type: "string",
+    valueHint: "N",
+    description: "Split batches over N replicas of the model",
+  },
+  group: {
+    type: "enum",
+    options: [...GROUPS],
+    default: "gloo",
+    description: "Ranks are processes over Gloo, or threads",
   },
   layout: {
     type: "enum",
-    options: ["tokens", "features", "replicated"],
+    options: [...LAYOUTS],
     default: "tokens",
-    description: "How activations lie over the processes",
+    description: "How activations lie over the ranks",
+  },
+  overlap: {
+    type: "enum",
+    options: [...OVERLAPS],
+    default: "auto",
+    description: "Whether products hide messages between ranks",
   },
 } as const satisfies ArgsDef;
 
@@ -29,7 +55,10 @@ export interface ModelValues {
   readonly random?: boolean | undefined;
   readonly isolate?: boolean | undefined;
   readonly "tensor-parallel"?: string | undefined;
+  readonly "data-parallel"?: string | undefined;
+  readonly group?: string | undefined;
   readonly layout?: string | undefined;
+  readonly overlap?: string | undefined;
 }
 
 /** How the model is to be loaded. Throws `USAGE` for values that mean nothing. */
@@ -38,16 +67,19 @@ export function loadOptions(args: ModelValues, signal: AbortSignal): LoadOptions
   const seed = wholeNumber("seed", args.seed) ?? 0;
   const device = deviceName(args.device);
   const tensorParallel = wholeNumber("tensor-parallel", args["tensor-parallel"], { least: 1 });
+  const dataParallel = wholeNumber("data-parallel", args["data-parallel"], { least: 1 });
   if (threads !== undefined) native().setThreads(threads);
   return {
     device,
     signal,
     threads,
     tensorParallel,
+    dataParallel,
     dtype: args.dtype as ModuleDType | undefined,
     isolate: args.isolate,
-    // Layouts that are yet to come are refused by `load`, with a code of their own.
-    layout: args.layout as LoadOptions["layout"],
+    group: args.group as GroupKind | undefined,
+    layout: args.layout as Layout | undefined,
+    overlap: args.overlap as Overlap | undefined,
     seed: args.random ? seed : undefined,
   };
 }

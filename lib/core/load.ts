@@ -21,9 +21,19 @@ export const MODULE_DTYPES = ["float32", "bfloat16", "float16", "float64"] as co
 export type ModuleDType = (typeof MODULE_DTYPES)[number];
 
 /**
- * How activations are laid out over the ranks of a sharded module: each holds some of the tokens.
+ * What each rank of a sharded module has of the activations: some of the tokens, some of the
+ * features, or all.
  */
-export type Layout = "tokens";
+export const LAYOUTS = ["tokens", "features", "replicated"] as const;
+export type Layout = (typeof LAYOUTS)[number];
+
+/** How ranks are joined: processes over Gloo, or threads of this process. */
+export const GROUPS = ["gloo", "local"] as const;
+export type GroupKind = (typeof GROUPS)[number];
+
+/** How messages between ranks and products share the time: `auto` decides by size. */
+export const OVERLAPS = ["auto", "ring", "none"] as const;
+export type Overlap = (typeof OVERLAPS)[number];
 
 /** How a module is made and where it lives. */
 export interface LoadOptions extends JobControl {
@@ -37,10 +47,18 @@ export interface LoadOptions extends JobControl {
   config?: Record<string, unknown> | undefined;
   /** Runs the model in a process of its own, so that a crash there is only an error here. */
   isolate?: boolean | undefined;
-  /** Splits the model over this many processes. */
+  /** Splits the model over this many ranks. */
   tensorParallel?: number | undefined;
+  /** Splits batches over this many replicas, each of `tensorParallel` ranks. */
+  dataParallel?: number | undefined;
+  /** Default `gloo`: a process for each rank. */
+  group?: GroupKind | undefined;
   /** Default `tokens`. */
   layout?: Layout | undefined;
+  /** Default `auto`. The numbers are the same, bit for bit. */
+  overlap?: Overlap | undefined;
+  /** Pieces in which each message travels. Default 1. */
+  pieces?: number | undefined;
   /** Milliseconds before a collective between ranks fails with `COLLECTIVE_TIMEOUT`. */
   collectiveTimeout?: number | undefined;
   /** Threads that an isolated or sharded model computes with, per process. */
@@ -114,9 +132,10 @@ function start<M extends { [K in keyof M]: MethodTypes }>(
 }
 
 function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
-  const { dtype = "float32", extra, isolate, tensorParallel } = options;
-  const sharded = tensorParallel !== undefined && tensorParallel > 1;
-  const { collectiveTimeout, threads } = options;
+  const { dtype = "float32", isolate, tensorParallel = 1, dataParallel = 1 } = options;
+  const { collectiveTimeout, threads, group, layout, overlap, pieces } = options;
+  const sharding = { layout, overlap, pieces };
+  const extra = tensorParallel > 1 ? { ...sharding, ...options.extra } : options.extra;
   return {
     config: opened.config,
     device: deviceOf(options),
@@ -125,7 +144,8 @@ function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
     ...(opened.plan && { plan: opened.plan }),
     ...(opened.seed !== undefined && { seed: opened.seed }),
     ...(isolate && { isolate }),
-    ...(sharded && { tensorParallel, layout: options.layout ?? "tokens" }),
+    ...(tensorParallel > 1 && { tensorParallel, ...(group && { group }) }),
+    ...(dataParallel > 1 && { dataParallel }),
     ...(collectiveTimeout !== undefined && { collectiveTimeout }),
     ...(threads !== undefined && { threads }),
   };
@@ -213,23 +233,27 @@ function checkConfig(raw: Record<string, unknown>): {
 }
 
 function checkOptions(options: LoadOptions): void {
-  const { device, dtype, layout, seed, tensorParallel, collectiveTimeout, threads } = options;
+  const { device, dtype, seed, tensorParallel, dataParallel, collectiveTimeout, threads } = options;
   if (device !== undefined && typeof device !== "string") {
     throw invalidArgument("device", "the name of a device", device);
   }
   if (dtype !== undefined && !MODULE_DTYPES.includes(dtype)) {
     throw invalidArgument("dtype", `one of ${MODULE_DTYPES.join(", ")}`, dtype);
   }
-  if (layout !== undefined && layout !== "tokens") {
-    throw new TorchsightError(
-      "UNSUPPORTED",
-      `expected tokens for layout but received ${describeValue(layout)}`,
-    );
-  }
+  oneOf("layout", options.layout, LAYOUTS);
+  oneOf("group", options.group, GROUPS);
+  oneOf("overlap", options.overlap, OVERLAPS);
   wholeNumber("seed", seed, 0);
   wholeNumber("tensorParallel", tensorParallel, 1);
+  wholeNumber("dataParallel", dataParallel, 1);
+  wholeNumber("pieces", options.pieces, 1);
   wholeNumber("collectiveTimeout", collectiveTimeout, 1);
   wholeNumber("threads", threads, 1);
+}
+
+function oneOf(name: string, value: unknown, known: readonly string[]): void {
+  if (value === undefined || known.includes(value as string)) return;
+  throw invalidArgument(name, `one of ${known.join(", ")}`, value);
 }
 
 function wholeNumber(name: string, value: unknown, least: number): void {

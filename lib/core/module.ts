@@ -37,6 +37,11 @@ export interface CallOptions<Args = Record<string, unknown>> extends JobControl 
   args?: Args | undefined;
   /** Names of activations to give back as well, or `["all"]`. */
   taps?: readonly string[] | undefined;
+  /**
+   * A file to write what happened when to, for Chrome's trace viewer or Perfetto: layers, products
+   * and messages between ranks. Only sharded models and ViT-22B tell.
+   */
+  trace?: string | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -110,11 +115,12 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
     inputs: M[N]["inputs"],
     options: CallOptions<M[N]["args"]> = {},
   ): Job<CallResult<M[N]["outputs"]>, Progress, M[N]["item"] & Disposable> {
-    const { args = {}, taps = [], onProgress, ...control } = options;
+    const { args = {}, taps = [], trace, onProgress, ...control } = options;
     const run = (jobOptions: JobOptions) => {
       const named = idsOf(inputs as Record<string, Tensor | undefined>);
       const text = JSON.stringify(args);
-      return native().submitCall(this.#use(), method, named, text, [...taps], jobOptions);
+      const file = trace === undefined ? "" : resolve(trace);
+      return native().submitCall(this.#use(), method, named, text, [...taps], file, jobOptions);
     };
     const decode = (value: NativeValue) =>
       this.#split(method, namedTensors(value as [string, TensorId][]));

@@ -116,7 +116,9 @@ export interface LoadRequest {
   /** Run in a process of its own, or in one process for each rank. */
   isolate?: boolean;
   tensorParallel?: number;
-  layout?: string;
+  dataParallel?: number;
+  /** How ranks are joined: `gloo` processes, or `local` threads of this one. */
+  group?: string;
   /** Milliseconds before a collective is given up. */
   collectiveTimeout?: number;
   threads?: number;
@@ -177,13 +179,17 @@ export interface Addon {
   ): JobId;
   /** Settles with a {@link LoadedModule}. `request` is the JSON text of a {@link LoadRequest}. */
   submitLoad(request: string, options: JobOptions): JobId;
-  /** Settles with `[name, TensorId][]`. `args` is the JSON text of the method's options. */
+  /**
+   * Settles with `[name, TensorId][]`. `args` is the JSON text of the method's options; `trace` is
+   * the file to write a timeline to, or empty.
+   */
   submitCall(
     module: ModuleId,
     method: string,
     inputs: [string, TensorId][],
     args: string,
     taps: string[],
+    trace: string,
     options: JobOptions,
   ): JobId;
   submitSessionCall(

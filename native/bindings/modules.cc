@@ -5,6 +5,7 @@
 #include "runtime/load_plan.h"
 
 #ifndef _WIN32
+#include "remote/data_parallel.h"
 #include "remote/remote_module.h"
 #endif
 
@@ -68,15 +69,18 @@ napi_value submit_load(Environment& environment, const Napi::CallbackInfo& info)
 
 napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info) {
   const std::shared_ptr<Module> module = environment.modules.at(to_handle(info[0]));
-  JobSpec spec = environment.job_spec(info[5]);
+  JobSpec spec = environment.job_spec(info[6]);
   auto running = prepare(environment, info[2], info[3], spec);
   std::vector<std::string> taps;
   const auto names = info[4].As<Napi::Array>();
   for (uint32_t i = 0; i < names.Length(); ++i) taps.push_back(to_text(names.Get(i)));
   running->call.taps = Taps(std::move(taps));
-  spec.work = [module, method = to_text(info[1]), running](JobContext& context) {
+  const std::string trace = to_text(info[5]);
+  if (!trace.empty()) running->call.timeline = std::make_shared<Timeline>();
+  spec.work = [module, method = to_text(info[1]), trace, running](JobContext& context) {
     running->outputs = module->call(method, running->call, context);
     running->borrow = {};
+    if (running->call.timeline) running->call.timeline->write(trace);
   };
   return submit_running(environment, std::move(spec), std::move(running));
 }
@@ -102,8 +106,15 @@ napi_value close_module(Environment& environment, const Napi::CallbackInfo& info
 napi_value pids(Environment& environment, const Napi::CallbackInfo& info) {
   Napi::Array result = Napi::Array::New(info.Env());
 #ifndef _WIN32
-  if (RemoteModule* module = remote(environment.modules.at(to_handle(info[0])))) {
-    for (int64_t pid : module->pids()) result.Set(result.Length(), static_cast<double>(pid));
+  const auto add = [&](const std::shared_ptr<Module>& module) {
+    RemoteModule* const away = remote(module);
+    if (!away) return;
+    for (int64_t pid : away->pids()) result.Set(result.Length(), static_cast<double>(pid));
+  };
+  const std::shared_ptr<Module> module = environment.modules.at(to_handle(info[0]));
+  add(module);
+  if (const auto* replicated = dynamic_cast<DataParallel*>(module.get())) {
+    for (const auto& replica : replicated->replicas()) add(replica);
   }
 #endif
   return result;

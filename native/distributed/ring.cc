@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "runtime/timeline.h"
+
 namespace torchsight {
 namespace {
 
@@ -35,13 +37,22 @@ int64_t bytes_of(const at::Tensor& tensor, size_t pieces) {
 struct Traveller {
   at::Tensor here, coming;
   std::unique_ptr<Transfer> transfer;
+  Timeline::Clock::time_point sent;
 
   void send(Group& group) {
     coming = at::empty_like(here);
+    sent = Timeline::Clock::now();
     transfer = group.start_ring(here, coming);
   }
   void arrive() {
-    transfer->wait();
+    {
+      const Timeline::Span span("wait for a message");
+      transfer->wait();
+    }
+    if (Timeline* timeline = Timeline::current()) {
+      timeline->add("send and receive " + std::to_string(coming.nbytes()) + " bytes", "messages",
+                    sent, Timeline::Clock::now());
+    }
     here = std::move(coming);
   }
 };
@@ -61,10 +72,14 @@ void gather_each(
   const int64_t size = group.size(), rank = group.rank(), rows = local.size(0);
   const auto pieces = pieces_of(rows, options.pieces);
   if (!overlaps(options, bytes_of(local, pieces.size()))) {
-    const at::Tensor all = group.all_gather(local);
+    const at::Tensor all = [&] {
+      const Timeline::Span span("gather");
+      return group.all_gather(local);
+    }();
     for (int64_t step = 0; step < size; ++step) {
       const int64_t from = (rank - step + size) % size;
       for (const auto& [begin, count] : pieces) {
+        const Timeline::Span span("product");
         visit(from, begin, all.narrow(0, from * rows + begin, count));
       }
     }
@@ -79,6 +94,7 @@ void gather_each(
       Traveller& traveller = travellers[p];
       if (step > 0) traveller.arrive();
       if (step + 1 < size) traveller.send(group);
+      const Timeline::Span span("product");
       visit((rank - step + size) % size, pieces[p].begin, traveller.here);
     }
   }
@@ -94,6 +110,7 @@ at::Tensor reduce_each(
   at::Tensor first = partial(block_at(0), pieces[0].begin, pieces[0].count);
   const auto summand = [&](int64_t step, size_t p) {
     if (step == 0 && p == 0) return std::move(first);
+    const Timeline::Span span("product");
     return partial(block_at(step), pieces[p].begin, pieces[p].count);
   };
   if (!overlaps(options, bytes_of(first, 1))) {
@@ -104,7 +121,10 @@ at::Tensor reduce_each(
         all_Trw.select(0, block_at(step)).narrow(0, pieces[p].begin, pieces[p].count).copy_(mine);
       }
     }
-    const at::Tensor parts_Trw = group.all_to_all(all_Trw);
+    const at::Tensor parts_Trw = [&] {
+      const Timeline::Span span("exchange summands");
+      return group.all_to_all(all_Trw);
+    }();
     // In the order in which the ring passes this rank's block on.
     at::Tensor sum_rw = parts_Trw.select(0, (rank + 1) % size);
     for (int64_t k = 2; k <= size; ++k) sum_rw.add_(parts_Trw.select(0, (rank + k) % size));

@@ -3,18 +3,43 @@
 #ifdef _WIN32
 #include "runtime/error.h"
 #else
+#include "remote/data_parallel.h"
+#include "remote/local_ranks.h"
 #include "remote/remote_module.h"
 #endif
 
 namespace torchsight {
 
+#ifdef _WIN32
+
 std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context) {
   if (!request.remote()) return load_here(request, context);
-#ifdef _WIN32
   throw Error(ErrorCode::kUnsupported, "isolated and sharded modules need a POSIX system");
-#else
-  return std::make_shared<RemoteModule>(std::move(request), context);
-#endif
 }
+
+#else
+
+namespace {
+
+std::shared_ptr<Module> load_replica(const LoadRequest& request, JobContext& context) {
+  const int64_t ranks = request.json.get("tensorParallel", 1);
+  if (request.json.get("group", "gloo") == "local") {
+    return std::make_shared<LocalRanks>(request, ranks, context);
+  }
+  return std::make_shared<RemoteModule>(request, context);
+}
+
+}  // namespace
+
+std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context) {
+  if (!request.remote()) return load_here(request, context);
+  const int64_t replicas = request.json.get("dataParallel", 1);
+  if (replicas == 1) return load_replica(request, context);
+  std::vector<std::shared_ptr<Module>> all;
+  for (int64_t r = 0; r < replicas; ++r) all.push_back(load_replica(request, context));
+  return std::make_shared<DataParallel>(std::move(all), request.json.get("tensorParallel", 1));
+}
+
+#endif
 
 }  // namespace torchsight

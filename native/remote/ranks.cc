@@ -52,8 +52,8 @@ RemoteModule::Ranks::~Ranks() {
   std::filesystem::remove(store_, ignored);
 }
 
-Message RemoteModule::Ranks::ask(const Json& body, const NamedTensors& tensors,
-                                 JobContext& context) {
+Message RemoteModule::Ranks::ask(const Json& body, const NamedTensors& tensors, JobContext& context,
+                                 Timeline* timeline) {
   auto round = std::make_shared<Round>(workers_.size());
   std::optional<SharedTensors> shared;
   if (!tensors.empty()) shared.emplace(tensors);
@@ -87,6 +87,9 @@ Message RemoteModule::Ranks::ask(const Json& body, const NamedTensors& tensors,
   }
   await(*round, context);
   if (round->failed) throw failure(*round);
+  for (size_t rank = 0; timeline && rank < workers_.size(); ++rank) {
+    timeline->merge(round->replies[rank]->body.at("trace"), static_cast<int64_t>(rank));
+  }
   return std::move(*round->replies[0]);
 }
 

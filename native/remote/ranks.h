@@ -18,9 +18,11 @@ class RemoteModule::Ranks {
   ~Ranks();
 
   /// Sends `body` to every rank, waits for all replies and returns the first rank's. The device is
-  /// free for other jobs meanwhile; progress and items of rank 0 go to `context`. A rank that fails
-  /// alone ends the whole group, since the others would wait for it.
-  Message ask(const Json& body, const NamedTensors& tensors, JobContext& context);
+  /// free for other jobs meanwhile; progress and items of rank 0 go to `context`, what all ranks
+  /// have traced to `timeline`. A rank that fails alone ends the whole group, since the others
+  /// would wait for it.
+  Message ask(const Json& body, const NamedTensors& tensors, JobContext& context,
+              Timeline* timeline = nullptr);
 
   bool alive() const;
   int64_t size() const { return static_cast<int64_t>(workers_.size()); }

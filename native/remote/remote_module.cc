@@ -54,9 +54,9 @@ NamedTensors RemoteModule::call(const std::string& method, Call& call, JobContex
     JobContext::Yielded yielded(context);
     turn.lock();
   }
-  return ranks(context)
-      ->ask(call_body("call", method, call.options, call.taps.wanted()), call.inputs, context)
-      .tensors;
+  Json body = call_body("call", method, call.options, call.taps.wanted());
+  if (call.timeline) body.set("trace", true);
+  return ranks(context)->ask(body, call.inputs, context, call.timeline.get()).tensors;
 }
 
 void RemoteModule::save(const std::string& folder, int64_t shard_bytes, JobContext& context) {

@@ -17,7 +17,8 @@ LoadRequest::LoadRequest(Json request) : json(std::move(request)), config(json.a
 }
 
 bool LoadRequest::remote() const {
-  return json.get("isolate", false) || json.get("tensorParallel", 1) > 1;
+  return json.get("isolate", false) || json.get("tensorParallel", 1) > 1 ||
+         json.get("dataParallel", 1) > 1;
 }
 
 std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context) {

@@ -85,6 +85,7 @@ NamedTensors Module::call(const std::string& name, Call& call, JobContext& conte
     method.schema.check(call.inputs, call.options);
     if (call.taps.any()) call.taps.check(tap_names());
     const at::NoGradGuard no_grad;
+    const Timeline::Scope scope(call.timeline.get());
     return method.handler(call, context);
   }
   throw Error(ErrorCode::kNotFound,

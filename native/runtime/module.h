@@ -9,6 +9,7 @@
 
 #include "runtime/job.h"
 #include "runtime/schema.h"
+#include "runtime/timeline.h"
 
 namespace torchsight {
 
@@ -67,6 +68,7 @@ struct Call {
   NamedTensors inputs;
   Json options;
   Taps taps;
+  std::shared_ptr<Timeline> timeline = {};  // null: nobody wants to know
 
   /// The input of that name. Checked against the schema before, so a missing one is a bug.
   const at::Tensor& input(std::string_view name) const;

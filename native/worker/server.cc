@@ -112,12 +112,15 @@ Server::Work Server::work_for(Message request) {
     for (const Json& tap : taps->as_array()) names.push_back(tap.as_string());
     call->taps = Taps(std::move(names));
   }
+  if (body.get("trace", false)) call->timeline = std::make_shared<Timeline>();
   if (kind == "load") {
     return [this, body](JobContext& context) { return load(body, context); };
   }
   if (kind == "call") {
     return [module = module(), body, call](JobContext& context) {
-      return Message{{}, module->call(body.at("method").as_string(), *call, context)};
+      Message reply{{}, module->call(body.at("method").as_string(), *call, context)};
+      if (call->timeline) reply.body.set("trace", call->timeline->events());
+      return reply;
     };
   }
   if (kind == "save") {

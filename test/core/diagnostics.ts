@@ -40,7 +40,7 @@ export async function diagnostics(): Promise<Diagnostics> {
     startJob<void, S>(
       {
         submit: (options) =>
-          native().submitCall(module, method, [], JSON.stringify(args), [], options),
+          native().submitCall(module, method, [], JSON.stringify(args), [], "", options),
         decode: () => undefined,
         decodeItem: (tensors) => wrapTensor(tensors[0]![1]) as S,
       },

@@ -236,7 +236,11 @@ test("bad options are refused before anything is read", async (t) => {
     [{ tensorParallel: 0 }, "BAD_INPUT"],
     [{ seed: -1 }, "BAD_INPUT"],
     [{ threads: 1.5 }, "BAD_INPUT"],
-    [{ layout: "features" }, "UNSUPPORTED"],
+    [{ layout: "rows" }, "BAD_INPUT"],
+    [{ group: "nccl" }, "BAD_INPUT"],
+    [{ overlap: "always" }, "BAD_INPUT"],
+    [{ pieces: 0 }, "BAD_INPUT"],
+    [{ dataParallel: 1.5 }, "BAD_INPUT"],
   ] as const) {
     await t.throwsAsync(async () => await load(BASE, options as object), { code });
   }

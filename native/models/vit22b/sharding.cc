@@ -6,7 +6,6 @@ TensorParallel shard(const Config& config, const ModuleOptions& options) {
   TensorParallel ranks(options);
   ranks.check_divisible(config.heads, "num_attention_heads");
   ranks.check_divisible(config.hidden, "intermediate_size");
-  if (ranks.layout() == Layout::kFeatures) ranks.check_divisible(config.width, "hidden_size");
   return ranks;
 }
 

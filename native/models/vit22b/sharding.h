@@ -15,7 +15,7 @@ namespace torchsight::vit22b {
 /// | out and fc2 biases, norms, positions, patches, MAP head, classifier | whole                 |
 ///
 /// in all layouts. Throws `Error(kBadConfig)` where heads or hidden units do not divide by the
-/// ranks, or features in the layout that cuts them.
+/// ranks; features do where heads do.
 TensorParallel shard(const Config& config, const ModuleOptions& options);
 
 }  // namespace torchsight::vit22b

@@ -84,6 +84,7 @@ at::Tensor ViT22B::features(Call& call, JobContext& context, NamedTensors& resul
   x_BNd.reset();
   for (int64_t l = 0; l < config_.depth; ++l) {
     ranks_.checkpoint(context);
+    const Timeline::Span span("block", "blocks");
     x_Rd = blocks_[l].forward(std::move(x_Rd), extent, trace);
     context.progress({static_cast<double>(l + 1), static_cast<double>(config_.depth), "blocks"});
   }

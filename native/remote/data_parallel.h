@@ -1,0 +1,30 @@
+// Replicas of a module that share each batch: the data axis of a mesh of ranks.
+#pragma once
+
+#include "runtime/module.h"
+#include "runtime/thread_team.h"
+
+namespace torchsight {
+
+/// Looks like any other module. A call's inputs are cut along their batch axes, as evenly as they
+/// divide, and the outputs joined; replicas without a share of a small batch rest.
+class DataParallel final : public Module {
+ public:
+  /// `ranks` is how many each replica has.
+  DataParallel(std::vector<std::shared_ptr<Module>> replicas, int64_t ranks);
+
+  Json describe() override { return description_; }
+  /// Throws `Error(kUnsupported)` for results that are no batches, where more than one replica has
+  /// some.
+  NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
+  const std::vector<std::shared_ptr<Module>>& replicas() const { return replicas_; }
+
+ private:
+  std::vector<std::shared_ptr<Module>> replicas_;
+  int64_t ranks_;
+  Json description_;
+  std::mutex calls_;
+  ThreadTeam team_;
+};
+
+}  // namespace torchsight

@@ -1,0 +1,64 @@
+#include "remote/local_ranks.h"
+
+#include "runtime/threads.h"
+
+namespace torchsight {
+
+LocalRanks::LocalRanks(LoadRequest request, int64_t size, JobContext& context)
+    : request_(std::move(request)),
+      ranks_(size),
+      team_(size, std::max(1, static_cast<int>(request_.json.get(
+                                  "threads", intraop_threads() / static_cast<int>(size))))) {
+  load(context);
+}
+
+void LocalRanks::load(JobContext& context) {
+  groups_ = make_local_groups(team_.size());
+  run(
+      [&](int64_t rank, JobContext& mine) {
+        LoadRequest request = request_;
+        request.options.group = groups_[rank];
+        ranks_[rank] = load_here(request, mine);
+      },
+      context);
+  broken_ = false;
+}
+
+NamedTensors LocalRanks::call(const std::string& method, Call& call, JobContext& context) {
+  std::unique_lock turn(calls_, std::defer_lock);
+  {
+    JobContext::Yielded yielded(context);
+    turn.lock();
+  }
+  if (broken_) load(context);
+  std::vector<Call> calls(team_.size(), call);
+  std::vector<NamedTensors> results(team_.size());
+  run(
+      [&](int64_t rank, JobContext& mine) {
+        if (call.timeline) calls[rank].timeline = std::make_shared<Timeline>();
+        results[rank] = ranks_[rank]->call(method, calls[rank], mine);
+      },
+      context);
+  for (int64_t rank = 0; call.timeline && rank < team_.size(); ++rank) {
+    call.timeline->merge(calls[rank].timeline->events(), rank);
+  }
+  return std::move(results.front());
+}
+
+// A rank that fails alone leaves the others waiting in a collective: the whole group ends with it.
+// What all ranks refuse alike, such as a wrong input, harms nothing.
+void LocalRanks::run(const ThreadTeam::Work& work, JobContext& context) {
+  const auto errors = team_.run(work, context, [&] {
+    broken_ = true;
+    groups_.front()->abort();
+  });
+  const Error* cause = nullptr;
+  for (const auto& error : errors) {
+    if (error && (!cause || cause->code() == ErrorCode::kRankFailed)) cause = &*error;
+  }
+  if (!cause) return;
+  if (cause->code() == ErrorCode::kCancelled) context.checkpoint();  // may know a deadline
+  throw *cause;
+}
+
+}  // namespace torchsight

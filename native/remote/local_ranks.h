@@ -1,0 +1,35 @@
+// A sharded module whose ranks are threads of this process: on one device, for tests, and as the
+// reference that repeats bit for bit.
+#pragma once
+
+#include <mutex>
+
+#include "distributed/group.h"
+#include "runtime/loader.h"
+#include "runtime/thread_team.h"
+
+namespace torchsight {
+
+/// Looks like any other module. Ranks that failed alone are loaded anew by the next call.
+class LocalRanks final : public Module {
+ public:
+  LocalRanks(LoadRequest request, int64_t size, JobContext& context);
+
+  std::vector<MethodSchema> schemas() const override { return ranks_.front()->schemas(); }
+  std::vector<std::string> tap_names() const override { return ranks_.front()->tap_names(); }
+  Json describe() override { return ranks_.front()->describe(); }
+  NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
+
+ private:
+  void load(JobContext& context);
+  void run(const ThreadTeam::Work& work, JobContext& context);
+
+  LoadRequest request_;
+  std::mutex calls_;  // ranks must see all calls in one order
+  std::vector<std::shared_ptr<Group>> groups_;
+  std::vector<std::shared_ptr<Module>> ranks_;
+  bool broken_ = false;
+  ThreadTeam team_;  // last: its threads use the rest
+};
+
+}  // namespace torchsight
