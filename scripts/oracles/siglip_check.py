@@ -17,6 +17,21 @@ from safetensors.torch import load_file
 from siglip import CLASSES, TARGET, run
 
 
+def differences(results, expected):
+    """What differs from the expected values: one line each."""
+    for name in sorted(set(results) ^ set(expected)):
+        yield f"only {'expected' if name in expected else 'received'}: {name}"
+    for name in sorted(set(results) & set(expected)):
+        ours, reference = results[name].double(), expected[name].double()
+        if ours.shape != reference.shape:
+            yield f"{name} is {list(ours.shape)}, not {list(reference.shape)}"
+            continue
+        error = (ours - reference).abs().max().item()
+        # Written so that what is not a number is an error, too.
+        if not error <= 5e-5 * reference.std().item() + 1e-6:
+            yield f"{name} is off by {error}"
+
+
 def main():
     folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
     model_type = json.loads((folder / "config.json").read_text())["model_type"]
@@ -27,10 +42,7 @@ def main():
     options = json.loads((case / "case.json").read_text())
     asked = {"model": model_type, **({"size": ()} if options else {})}
     results = run(model.eval(), load_file(case / "inputs.safetensors"), asked)
-    for key, value in load_file(case / "expected.safetensors").items():
-        error = (results[key].double() - value.double()).abs().max().item()
-        if error > 5e-5 * value.double().std().item() + 1e-6:
-            wrong.append(f"{key} is off by {error}")
+    wrong += differences(results, load_file(case / "expected.safetensors"))
     print("\n".join(wrong) or f"ok: {folder} gives {name}")
     return 1 if wrong else 0
 
