@@ -109,7 +109,6 @@ Hypothesis beam_search(const AdvanceRows& advance, at::Tensor logits_1V,
   BeamSearch search(options, logits_1V.size(1));
   at::Tensor logits_LV = std::move(logits_1V);
   for (int64_t step = 0; step < options.max_new_tokens; ++step) {
-    context.checkpoint();
     const at::Tensor numbers_LV = logits_LV.to(at::kCPU, at::kDouble);
     const std::vector<int64_t> parents = search.advance(numbers_LV.log_softmax(1));
     context.progress(

@@ -24,7 +24,7 @@ struct Hypothesis {
 using AdvanceRows = std::function<at::Tensor(const at::Tensor& parents_L, const at::Tensor& ids_L)>;
 
 /// The best text that begins with a token of the logits `logits_1V`. A text that has ended wins
-/// over all that have not.
+/// over all that have not. Tells `context` of progress; `advance` asks it whether to go on.
 Hypothesis beam_search(const AdvanceRows& advance, at::Tensor logits_1V,
                        const GenerationOptions& options, JobContext& context);
 

@@ -7,9 +7,7 @@
 namespace torchsight {
 
 DecoderState::DecoderState(Decoder& decoder, int64_t batch, int64_t capacity, bool fixed)
-    : decoder_(&decoder),
-      cache_(decoder.config(), batch, capacity, decoder.activations()),
-      fixed_(fixed) {}
+    : decoder_(&decoder), cache_(decoder.cache(batch, capacity)), fixed_(fixed) {}
 
 void DecoderState::require_room(int64_t tokens) const {
   const int64_t left = cache_.capacity() - cache_.length();
@@ -85,6 +83,7 @@ NamedTensors DecoderState::snapshot() const {
 
 void DecoderState::restore(const NamedTensors& state) {
   const DecoderConfig& config = decoder_->config();
+  const int64_t heads = cache_.keys(0).size(1);
   const auto part = [&](const std::string& name, const std::vector<int64_t>& sizes) {
     const at::Tensor* tensor = find_tensor(state, name);
     if (!tensor) throw Error(ErrorCode::kBadInput, "expected a tensor for " + name);
@@ -99,8 +98,8 @@ void DecoderState::restore(const NamedTensors& state) {
   };
   const at::Tensor begin_B = part("begin", {-1}).to(at::kCPU, at::kLong);
   const int64_t rows = begin_B.size(0);
-  const int64_t tokens = part("keys.0", {rows, config.kv_heads, -1, config.head_width}).size(2);
-  KvCache fresh(config, rows, cache_.capacity(), decoder_->activations());
+  const int64_t tokens = part("keys.0", {rows, heads, -1, config.head_width}).size(2);
+  KvCache fresh = decoder_->cache(rows, cache_.capacity());
   if (tokens > fresh.capacity()) {
     throw Error(ErrorCode::kBadInput, "expected a state of at most " +
                                           std::to_string(fresh.capacity()) +
@@ -110,7 +109,7 @@ void DecoderState::restore(const NamedTensors& state) {
     throw Error(ErrorCode::kBadInput, "expected rows that begin within the state for begin");
   }
   fresh.set_begin(begin_B.clone());
-  const std::vector<int64_t> sizes{rows, config.kv_heads, tokens, config.head_width};
+  const std::vector<int64_t> sizes{rows, heads, tokens, config.head_width};
   for (int64_t l = 0; l < config.depth; ++l) {
     const std::string layer = "." + std::to_string(l);
     fresh.write(l, part("keys" + layer, sizes).transpose(1, 2),

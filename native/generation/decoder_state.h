@@ -21,6 +21,7 @@ class DecoderState {
 
   int64_t batch() const { return cache_.batch(); }
   int64_t length() const { return cache_.length(); }
+  void checkpoint(JobContext& context) const { decoder_->checkpoint(context); }
 
   /// Reads a prompt, padded on the left, and gives the logits [B, V] of what follows. Throws
   /// `Error(kBadInput)` where there is one already, or no room.

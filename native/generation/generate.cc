@@ -41,7 +41,7 @@ class Decoding {
 
   std::vector<Text> run(at::Tensor logits_BV, JobContext& context) {
     for (int64_t step = 0; step < options_.max_new_tokens; ++step) {
-      context.checkpoint();
+      state_.checkpoint(context);
       const at::Tensor ids_B = sampler_(logits_BV, rows_, step);
       take(ids_B, log_probs(logits_BV, ids_B));
       // Of samples that compete, nobody knows yet which will be told.
@@ -149,6 +149,7 @@ NamedTensors generate(DecoderState& state, at::Tensor logits_BV, const at::Tenso
       DecoderState own = state;
       own.select(at::tensor({row}, at::kLong));
       const auto advance = [&](const at::Tensor& parents_L, const at::Tensor& ids_L) {
+        own.checkpoint(context);
         own.select(parents_L);
         return own.step(ids_L.unsqueeze(1), context);
       };

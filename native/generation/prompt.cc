@@ -56,7 +56,7 @@ NamedTensors score_prompt(Decoder& decoder, const Prompt& prompt, const at::Tens
       prompt.ids_BT.to(x_BTd.device()).slice(1, 1).flatten().index_select(0, place_R);
   at::Tensor log_probs_R = at::empty({x_Rd.size(0)}, x_BTd.options().dtype(at::kFloat));
   for (int64_t begin = 0; begin < x_Rd.size(0); begin += kScoredRows) {
-    trace.context.checkpoint();
+    decoder.checkpoint(trace.context);
     const int64_t rows = std::min(kScoredRows, x_Rd.size(0) - begin);
     const at::Tensor logits_RV =
         decoder.logits(x_Rd.narrow(0, begin, rows)).to(at::kFloat).log_softmax(1);

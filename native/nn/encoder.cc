@@ -5,9 +5,11 @@
 namespace torchsight {
 
 Encoder::Encoder(const EncoderConfig& config, std::string name, const ModuleOptions& options)
-    : name_(std::move(name)) {
+    : name_(std::move(name)), ranks_(options) {
+  ranks_.check_divisible(config.heads, "num_attention_heads");
+  ranks_.check_divisible(config.hidden, "intermediate_size");
   layers_.reserve(config.depth);
-  for (int64_t l = 0; l < config.depth; ++l) layers_.emplace_back(config, options);
+  for (int64_t l = 0; l < config.depth; ++l) layers_.emplace_back(config, ranks_, options);
 }
 
 std::vector<std::string> Encoder::tap_names() const {
@@ -23,16 +25,17 @@ void Encoder::add_parameters(std::vector<Parameter>& parameters, const std::stri
 }
 
 at::Tensor Encoder::forward(const at::Tensor& x_BNd, Trace& trace, const at::Tensor& mask) {
-  const int64_t batch = x_BNd.size(0), tokens = x_BNd.size(1);
+  const Extent extent{x_BNd.size(0), x_BNd.size(1)};
   trace.taps.record(name_ + ".embeddings", x_BNd);
-  at::Tensor x_Rd = x_BNd.flatten(0, 1);
+  at::Tensor x_Rd = ranks_.split(x_BNd);
   for (size_t l = 0; l < layers_.size(); ++l) {
-    trace.context.checkpoint();
-    x_Rd = layers_[l].forward(std::move(x_Rd), batch, mask);
-    trace.taps.record(tap(l), x_Rd.unflatten(0, {batch, tokens}));
+    ranks_.checkpoint(trace.context);
+    const Timeline::Span span("layer", "layers");
+    x_Rd = layers_[l].forward(std::move(x_Rd), extent, mask);
+    if (trace.taps.wants(tap(l))) trace.taps.record(tap(l), ranks_.join(x_Rd, extent));
     trace.context.progress({++trace.done, trace.layers, "layers"});
   }
-  return x_Rd.unflatten(0, {batch, tokens});
+  return ranks_.join(x_Rd, extent);
 }
 
 }  // namespace torchsight

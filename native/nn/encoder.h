@@ -20,6 +20,8 @@ struct Trace {
 /// A tower's layers.
 class Encoder {
  public:
+  /// Layers are shared by the ranks of `options.group`, in its layout: see `TensorParallel`. Throws
+  /// `Error(kBadConfig)` where heads or hidden units do not divide by the ranks.
   Encoder(const EncoderConfig& config, std::string name, const ModuleOptions& options);
 
   /// [B, N, d] to the same, after all layers. `mask` as of `EncoderLayer`. Records the taps
@@ -33,6 +35,7 @@ class Encoder {
   std::string tap(size_t layer) const { return name_ + ".blocks." + std::to_string(layer); }
 
   std::string name_;
+  TensorParallel ranks_;
   std::vector<EncoderLayer> layers_;
 };
 

@@ -29,15 +29,17 @@ void add_norm(std::vector<Parameter>& parameters, const std::string& name, const
 }
 
 void add_section(std::vector<Parameter>& parameters, const std::string& name, FusedLinear& layer,
-                 size_t section, Init weight, Init bias) {
-  add_parameter(parameters, name + ".weight", layer.weights()[section], weight);
-  const at::Tensor bias_O = layer.bias(section);
-  if (bias_O.defined()) add_parameter(parameters, name + ".bias", bias_O, bias);
+                 size_t section, Init weight, Init bias, const Part& part) {
+  const auto add = [&](const char* ending, at::Tensor tensor, Init init) {
+    add_parameter(parameters, name + ending, std::move(tensor), init, part.cut, part.full_length);
+  };
+  add(".weight", layer.weights()[section], weight);
+  if (const at::Tensor bias_O = layer.bias(section); bias_O.defined()) add(".bias", bias_O, bias);
 }
 
 void add_linear(std::vector<Parameter>& parameters, const std::string& name, Linear& layer,
-                const at::Tensor& bias_O, Init weight, Init bias) {
-  add_parameter(parameters, name + ".weight", layer.weight(), weight);
+                const at::Tensor& bias_O, Init weight, Init bias, const Part& part) {
+  add_parameter(parameters, name + ".weight", layer.weight(), weight, part.cut, part.full_length);
   if (bias_O.defined()) add_parameter(parameters, name + ".bias", bias_O, bias);
 }
 

@@ -39,12 +39,18 @@ at::Tensor plain_memory(const CompactLinear& layer);
 /// Adds `name`.weight and, where there is one, `name`.bias.
 void add_norm(std::vector<Parameter>& parameters, const std::string& name, const Norm& norm);
 
-/// Adds `name`.weight and `name`.bias of one section of a joint layer.
-void add_section(std::vector<Parameter>& parameters, const std::string& name, FusedLinear& layer,
-                 size_t section, Init weight, Init bias = kZeros);
+/// A cut, and how long its dimension is in full; none where `cut` is none.
+struct Part {
+  std::optional<Cut> cut = {};
+  int64_t full_length = 0;
+};
 
-/// Adds `name`.weight and, where there is one, `name`.bias.
+/// Adds `name`.weight and `name`.bias of one section of a joint layer, whose outputs may be cut.
+void add_section(std::vector<Parameter>& parameters, const std::string& name, FusedLinear& layer,
+                 size_t section, Init weight, Init bias = kZeros, const Part& part = {});
+
+/// Adds `name`.weight, whose inputs may be cut, and, where there is one, `name`.bias.
 void add_linear(std::vector<Parameter>& parameters, const std::string& name, Linear& layer,
-                const at::Tensor& bias_O, Init weight, Init bias = kZeros);
+                const at::Tensor& bias_O, Init weight, Init bias = kZeros, const Part& part = {});
 
 }  // namespace torchsight

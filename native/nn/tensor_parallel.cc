@@ -62,6 +62,11 @@ TensorParallel::TensorParallel(const ModuleOptions& options)
   if (delay.count() > 0) group_ = make_delayed_group(group_, delay);
 }
 
+TensorParallel TensorParallel::replicated(ModuleOptions options) {
+  options.extra.set("layout", "replicated");
+  return TensorParallel(options);
+}
+
 void TensorParallel::check_divisible(int64_t value, std::string_view name) const {
   if (value % size() == 0) return;
   throw Error(ErrorCode::kBadConfig, "expected a multiple of " + std::to_string(size()) +
@@ -93,11 +98,20 @@ at::Tensor TensorParallel::split(const at::Tensor& x_BNd) const {
 at::Tensor TensorParallel::join(const at::Tensor& x_Rd, const Extent& extent) const {
   at::Tensor all_Rd = x_Rd;
   if (layout_ == Layout::kTokens) all_Rd = group_->all_gather(x_Rd);
-  if (layout_ == Layout::kFeatures) {
-    const at::Tensor parts_TRd = group_->all_gather(x_Rd.unsqueeze(0));
-    all_Rd = parts_TRd.transpose(0, 1).flatten(1);
-  }
+  if (layout_ == Layout::kFeatures) all_Rd = join_columns(x_Rd);
   return batched(all_Rd, extent).contiguous();
+}
+
+at::Tensor TensorParallel::join_columns(const at::Tensor& x_Rw) const {
+  if (!sharded()) return x_Rw;
+  return group_->all_gather(x_Rw.unsqueeze(0)).transpose(0, 1).flatten(1);
+}
+
+at::Tensor TensorParallel::sum(at::Tensor partial) const {
+  if (!sharded()) return partial;
+  at::Tensor sum = partial.to(reduce_dtype_).contiguous();
+  group_->all_reduce(sum);
+  return sum.to(partial.scalar_type());
 }
 
 at::Tensor TensorParallel::batched(const at::Tensor& x_Rw, const Extent& extent) const {

@@ -38,10 +38,13 @@ class TensorParallel {
   /// (auto, ring, none), `pieces` (1), `reduceDtype` (float32, or the model's dtype) and
   /// `messageDelay` (microseconds, for measuring). Throws `Error(kBadConfig)` for others.
   explicit TensorParallel(const ModuleOptions& options);
+  /// The same in layout `replicated`, whatever the options say.
+  static TensorParallel replicated(ModuleOptions options);
 
   bool sharded() const { return group_ != nullptr; }
   Layout layout() const { return layout_; }
   int64_t size() const { return sharded() ? group_->size() : 1; }
+  int64_t rank() const { return sharded() ? group_->rank() : 0; }
   /// Throws `Error(kBadConfig)` naming what does not divide by the ranks.
   void check_divisible(int64_t value, std::string_view name) const;
   /// This rank's share of `full` entries.
@@ -73,6 +76,11 @@ class TensorParallel {
   /// The stream with the products of `exits`, summed over the ranks, and one bias added. Uses the
   /// memory of `x`.
   at::Tensor leave(at::Tensor x_Rd, const std::vector<Exit>& exits, const at::Tensor& bias_d) const;
+
+  /// The sum over the ranks, in the dtype of `partial`, whose memory may be used.
+  at::Tensor sum(at::Tensor partial) const;
+  /// Columns of every rank, [R, w] of each, to all of them: [R, T w].
+  at::Tensor join_columns(const at::Tensor& x_Rw) const;
 
   /// The point between two layers: polls the job, and with a group lets all ranks leave together.
   void checkpoint(JobContext& context) const;

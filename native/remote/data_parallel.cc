@@ -40,6 +40,12 @@ NamedTensors DataParallel::call(const std::string& name, Call& call, JobContext&
     const int64_t axis = batch_axis(inputs, input, -1);
     if (axis >= 0 && axis < tensor.dim()) batch = std::max(batch, tensor.size(axis));
   }
+  if (batch > 1 && !method.at("stream").as_array().empty()) {
+    throw Error(ErrorCode::kUnsupported,
+                "expected a batch of 1 for a method that streams, from a data-parallel model, but "
+                "received " +
+                    std::to_string(batch));
+  }
   // Without a batch, or with a small one, some replicas have nothing to do.
   const int64_t busy = std::clamp<int64_t>(batch, 1, team_.size());
   const auto begin_of = [&](int64_t replica) { return batch * replica / busy; };

@@ -25,6 +25,12 @@ void LocalRanks::load(JobContext& context) {
 }
 
 NamedTensors LocalRanks::call(const std::string& method, Call& call, JobContext& context) {
+  return call_all(call, context, [&](int64_t rank, Call& own, JobContext& mine) {
+    return ranks_[rank]->call(method, own, mine);
+  });
+}
+
+NamedTensors LocalRanks::call_all(Call& call, JobContext& context, const Calls& make) {
   std::unique_lock turn(calls_, std::defer_lock);
   {
     JobContext::Yielded yielded(context);
@@ -36,13 +42,42 @@ NamedTensors LocalRanks::call(const std::string& method, Call& call, JobContext&
   run(
       [&](int64_t rank, JobContext& mine) {
         if (call.timeline) calls[rank].timeline = std::make_shared<Timeline>();
-        results[rank] = ranks_[rank]->call(method, calls[rank], mine);
+        results[rank] = make(rank, calls[rank], mine);
       },
       context);
   for (int64_t rank = 0; call.timeline && rank < team_.size(); ++rank) {
     call.timeline->merge(calls[rank].timeline->events(), rank);
   }
   return std::move(results.front());
+}
+
+class LocalRanks::Sessions final : public Session {
+ public:
+  Sessions(LocalRanks& owner, const std::string& kind, const Json& options)
+      : owner_(owner), ranks_(owner.ranks_) {
+    for (const auto& rank : ranks_) sessions_.push_back(rank->open_session(kind, options));
+  }
+
+  std::vector<MethodSchema> schemas() const override { return sessions_.front()->schemas(); }
+  Json describe() const override { return sessions_.front()->describe(); }
+
+  NamedTensors call(const std::string& method, Call& call, JobContext& context) override {
+    return owner_.call_all(call, context, [&](int64_t rank, Call& own, JobContext& mine) {
+      if (ranks_[rank] != owner_.ranks_[rank]) {
+        throw Error(ErrorCode::kRankFailed, "the session was lost with the ranks that it was on");
+      }
+      return sessions_[rank]->call(method, own, mine);
+    });
+  }
+
+ private:
+  LocalRanks& owner_;
+  std::vector<std::shared_ptr<Module>> ranks_;  // outlive their sessions
+  std::vector<std::unique_ptr<Session>> sessions_;
+};
+
+std::unique_ptr<Session> LocalRanks::open_session(const std::string& kind, const Json& options) {
+  return std::make_unique<Sessions>(*this, kind, options);
 }
 
 // A rank that fails alone leaves the others waiting in a collective: the whole group ends with it.

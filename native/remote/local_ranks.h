@@ -19,8 +19,15 @@ class LocalRanks final : public Module {
   std::vector<std::string> tap_names() const override { return ranks_.front()->tap_names(); }
   Json describe() override { return ranks_.front()->describe(); }
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
+  /// A session of every rank, that goes with the ranks that were there when it was opened.
+  std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
 
  private:
+  class Sessions;
+  using Calls = std::function<NamedTensors(int64_t rank, Call& call, JobContext& context)>;
+
+  /// Has every rank make its own call of one.
+  NamedTensors call_all(Call& call, JobContext& context, const Calls& make);
   void load(JobContext& context);
   void run(const ThreadTeam::Work& work, JobContext& context);
 

@@ -99,10 +99,23 @@ class RemoteSession final : public Session {
     return workers_->ask(body, call.inputs, context).tensors;
   }
 
-  NamedTensors snapshot() const override { return ask("snapshot", {}).tensors; }
-  void restore(const NamedTensors& state) override { ask("restore", state); }
+  NamedTensors snapshot() const override {
+    require_one_rank();
+    return ask("snapshot", {}).tensors;
+  }
+  void restore(const NamedTensors& state) override {
+    require_one_rank();
+    ask("restore", state);
+  }
 
  private:
+  // Each rank has a state of its own, and only one of them could be told.
+  void require_one_rank() const {
+    if (workers_->size() == 1) return;
+    throw Error(ErrorCode::kUnsupported,
+                "expected a session in one process for a snapshot but this model is sharded");
+  }
+
   Message ask(const char* kind, const NamedTensors& tensors) const {
     JobContext context;
     return workers_->ask(Json(Json::Object{{"kind", kind}, {"session", session_}}), tensors,

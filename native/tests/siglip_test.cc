@@ -86,11 +86,3 @@ TEST_CASE("what no model can be made of is BAD_CONFIG, and the message names the
                     "num_attention_heads": 1, "num_hidden_layers": 4096})",
                 "sizes"));
 }
-
-TEST_CASE("groups of ranks are refused") {
-  ModuleOptions options;
-  options.group = make_local_groups(1).front();
-  const Json config = Json::parse(R"({"model_type": "siglip_text_model", "hidden_size": 12,
-      "num_attention_heads": 2, "num_hidden_layers": 1, "vocab_size": 20})");
-  CHECK_THROWS_AS(make_module(config, options), Error);
-}

@@ -1,5 +1,7 @@
 #include "worker/server.h"
 
+#include <limits>
+
 #include "distributed/gloo_group.h"
 #include "runtime/error.h"
 #include "runtime/load_plan.h"
@@ -93,6 +95,8 @@ void Server::submit(int64_t id, Work work) {
   });
   JobSpec spec;
   spec.observer = responder;
+  // A first rank that waits for a slow reader would keep the others waiting for itself.
+  if (sharded_) spec.stream_capacity = std::numeric_limits<size_t>::max();
   spec.work = [responder = responder.get(), work = std::move(work)](JobContext& context) {
     responder->reply = work(context);
   };
@@ -180,6 +184,7 @@ Message Server::load(const Json& body, JobContext& context) {
   gloo.timeout = std::chrono::milliseconds(
       request.json.get("collectiveTimeout", static_cast<int64_t>(gloo.timeout.count())));
   if (gloo.size > 1) {
+    sharded_ = true;
     auto store = make_file_store(body.at("store").as_string(), gloo.size, gloo.timeout);
     request.options.group = make_gloo_group(std::move(store), gloo);
   }

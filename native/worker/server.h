@@ -32,6 +32,7 @@ class Server {
   Message open_session(const Json& body);
 
   std::shared_ptr<Channel> channel_;
+  std::atomic<bool> sharded_ = false;
   std::mutex mutex_;  // guards what follows
   std::shared_ptr<Module> module_;
   std::unordered_map<int64_t, std::shared_ptr<SharedSession>> sessions_;

@@ -119,12 +119,6 @@ const FAILURES: [name: string, code: number, line: RegExp, words: string[]][] = 
     [...call(...inputs(BASE), "--outputs", "x", "--set", "colour=1")],
   ],
   [
-    "a layout to come",
-    1,
-    /^UNSUPPORTED: .*features/,
-    [...call(...inputs(BASE), "--outputs", "x", "--tensor-parallel", "2", "--layout", "features")],
-  ],
-  [
     "heads that cannot be split",
     1,
     /^BAD_CONFIG: .*num_attention_heads/,

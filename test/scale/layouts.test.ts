@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { randn } from "../../lib/core/create.js";
+import { manualSeed, randn, tensor } from "../../lib/core/create.js";
 import { createModule, GROUPS, LAYOUTS, type LoadOptions } from "../../lib/core/load.js";
 import "../../lib/models/index.js";
 import type { Tensor } from "../../lib/core/tensor.js";
@@ -19,7 +19,10 @@ const CONFIG = {
   num_labels: 4,
 };
 /** 25 tokens: no number of ranks here divides them. */
-const pictures = (count: number) => randn([count, 3, 20, 20]);
+function pictures(count: number): Tensor {
+  manualSeed(count);
+  return randn([count, 3, 20, 20]);
+}
 
 async function encode(options: LoadOptions, pixel_values: Tensor) {
   await using model = await createModule(CONFIG, { seed: 5, ...options });
@@ -113,6 +116,45 @@ for (const group of GROUPS) {
       t.is(messages.length, 3 * 2 * 2);
       t.true(messages.some((m) => products.some((p) => p.ts >= m.ts && p.ts < m.ts + m.dur)));
       t.is(mine.filter(({ name }) => name === "block").length, 3);
+    }
+  });
+}
+
+const GEMMA = {
+  model_type: "gemma",
+  vocab_size: 60,
+  hidden_size: 32,
+  intermediate_size: 48,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 1,
+  head_dim: 8,
+};
+
+for (const group of GROUPS) {
+  test(`a language model on 2 ${group} ranks: the same texts, streamed and in sessions`, async (t) => {
+    const input_ids = tensor([[5n, 17n, 3n, 40n]], { dtype: "int64" });
+    const args = { max_new_tokens: 6 };
+    const write = async (options: LoadOptions) => {
+      await using model = await createModule(GEMMA, { seed: 2, ...options });
+      const streamed: number[] = [];
+      const job = model.call("generate", { input_ids }, { args });
+      for await (const item of job) streamed.push(Number(await item.token_ids!.item()));
+      const { sequences } = await job;
+      using session = model.openSession("cache", { max_length: 12 });
+      using first = await session.call("prefill", { input_ids });
+      const ids = tensor([[7n]], { dtype: "int64" });
+      using next = await session.call("step", { input_ids: ids });
+      const logits = [...(await first.logits!.data()), ...(await next.logits!.data())].map(Number);
+      return { sequences: (await sequences!.toArray()) as bigint[][], streamed, logits };
+    };
+    const expected = await write({});
+    const got = await write({ tensorParallel: 2, group });
+    t.deepEqual(got.sequences, expected.sequences);
+    t.deepEqual(got.streamed, expected.streamed);
+    t.is(got.streamed.length, 6);
+    for (const [place, logit] of got.logits.entries()) {
+      t.true(Math.abs(logit - expected.logits[place]!) < 1e-4);
     }
   });
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "models/siglip/sharding.h"
 #include "nn/parameters.h"
 #include "runtime/error.h"
 
@@ -39,10 +40,7 @@ void require_one(const Call& call, const char* first, const char* second) {
 }  // namespace
 
 Siglip::Siglip(const Config& config, const ModuleOptions& options) : config_(config) {
-  if (options.group) {
-    throw Error(ErrorCode::kUnsupported, "expected one process for a model of type " +
-                                             config.model_type + " but received a group of ranks");
-  }
+  check_sharding(config, options);
   if (config.vision && config.flexible) flexible_.emplace(*config.vision, options);
   if (config.vision && !config.flexible) vision_.emplace(*config.vision, options);
   if (config.text) text_.emplace(*config.text, options);

@@ -17,8 +17,7 @@ namespace torchsight::siglip {
 
 class Siglip final : public Module {
  public:
-  /// Reads of `options.extra`: "fuse" (bool, true: joint matrices). Throws `Error(kUnsupported)`
-  /// for groups of ranks.
+  /// Reads of `options.extra`: "fuse" (bool, true: joint matrices), and what `TensorParallel` does.
   Siglip(const Config& config, const ModuleOptions& options);
 
   std::vector<std::string> tap_names() const override;

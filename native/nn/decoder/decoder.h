@@ -13,13 +13,19 @@ namespace torchsight {
 class Decoder {
  public:
   /// Reads of `options.extra`: "weights" ("int8": matrices are kept as 8-bit integers), and what
-  /// `DecoderConfig::with` does, and "cuda_graph" (true: steps are captured once on CUDA). On a CPU
-  /// weights of bfloat16 and float16 meet activations of
-  /// float32. Throws `Error(kUnsupported)` for
-  /// groups of ranks.
+  /// `DecoderConfig::with` does, and "cuda_graph" (true: a rank alone captures steps once on CUDA).
+  /// On a CPU weights of bfloat16 and float16 meet activations of float32. The ranks of a group
+  /// share the layers: see `DecoderShare`.
   Decoder(const DecoderConfig& config, const ModuleOptions& options);
 
-  const DecoderConfig& config() const { return config_; }
+  /// Of the whole model, however many ranks hold it.
+  const DecoderConfig& config() const { return share_.full; }
+  /// Memory for the keys and values that this rank computes.
+  KvCache cache(int64_t batch, int64_t capacity) const {
+    return {share_.own, batch, capacity, activations_};
+  }
+  /// A point at which a job may end, on all ranks alike.
+  void checkpoint(JobContext& context) const { share_.ranks.checkpoint(context); }
   /// Whether steps are to be read by `FixedSteps`.
   bool fixed_steps() const { return fixed_steps_; }
   /// Of activations, and of the cache.
@@ -52,7 +58,7 @@ class Decoder {
   Rotation rotation(const at::Tensor& positions_BT) const;
   at::Tensor through(const at::Tensor& x_BTd, const DecoderPass& pass, Trace& trace);
 
-  DecoderConfig config_;
+  DecoderShare share_;
   at::TensorOptions activations_;
   bool quantized_, fixed_steps_;
   double embedding_scale_;

@@ -39,8 +39,9 @@ at::Tensor attend_capped(const at::Tensor& q_BKRe, const at::Tensor& k_BKMe,
 
 }  // namespace
 
-DecoderLayer::DecoderLayer(const DecoderConfig& config, int64_t index, const ModuleOptions& options)
-    : config_(config), index_(index) {
+DecoderLayer::DecoderLayer(const DecoderShare& share, int64_t index, const ModuleOptions& options)
+    : share_(share), config_(share.own), index_(index) {
+  const DecoderConfig& config = config_;
   const auto memory = tensor_options(options);
   const int64_t d = config.width, e = config.head_width;
   const int64_t query = config.heads * e, all = query + 2 * config.kv_heads * e;
@@ -61,27 +62,39 @@ DecoderLayer::DecoderLayer(const DecoderConfig& config, int64_t index, const Mod
 }
 
 void DecoderLayer::add_parameters(std::vector<Parameter>& parameters, const std::string& prefix) {
-  const int64_t e = config_.head_width, hidden = config_.hidden;
+  const DecoderConfig& full = share_.full;
+  const TensorParallel& ranks = share_.ranks;
+  const int64_t e = config_.head_width, hidden = config_.hidden, query = full.heads * e;
   const auto add = [&](const std::string& name, const at::Tensor& whole, const at::Tensor& bias,
-                       int64_t begin, int64_t rows) {
+                       int64_t begin, int64_t rows, const Part& part) {
     add_parameter(parameters, prefix + name + ".weight", whole.narrow(0, begin, rows),
-                  normal(kDeviation));
+                  normal(kDeviation), part.cut, part.full_length);
     if (bias.defined()) {
-      add_parameter(parameters, prefix + name + ".bias", bias.narrow(0, begin, rows), kZeros);
+      add_parameter(parameters, prefix + name + ".bias", bias.narrow(0, begin, rows), kZeros,
+                    part.cut, part.full_length);
     }
   };
+  Part queries{ranks.cut(0, query), query}, keys{share_.kv_heads, full.kv_heads * e};
+  if (keys.cut) keys.cut = Cut{0, keys.cut->begin * e, keys.cut->length * e};
   int64_t begin = 0;
   const at::Tensor qkv = plain_memory(qkv_);
   for (const char* part : {"q", "k", "v"}) {
     const int64_t rows = (*part == 'q' ? config_.heads : config_.kv_heads) * e;
-    add(std::string(".self_attn.") + part + "_proj", qkv, qkv_bias_, begin, rows);
+    add(std::string(".self_attn.") + part + "_proj", qkv, qkv_bias_, begin, rows,
+        *part == 'q' ? queries : keys);
     begin += rows;
   }
-  add(".self_attn.o_proj", plain_memory(out_), out_bias_, 0, config_.width);
+  add_parameter(parameters, prefix + ".self_attn.o_proj.weight", plain_memory(out_),
+                normal(kDeviation), ranks.cut(1, query), query);
+  if (out_bias_.defined()) {
+    add_parameter(parameters, prefix + ".self_attn.o_proj.bias", out_bias_, kZeros);
+  }
+  const Part units{ranks.cut(0, full.hidden), full.hidden};
   const at::Tensor gate_up = plain_memory(gate_up_);
-  add(".mlp.gate_proj", gate_up, {}, 0, hidden);
-  add(".mlp.up_proj", gate_up, {}, hidden, hidden);
-  add(".mlp.down_proj", plain_memory(down_), {}, 0, config_.width);
+  add(".mlp.gate_proj", gate_up, {}, 0, hidden, units);
+  add(".mlp.up_proj", gate_up, {}, hidden, hidden, units);
+  add_parameter(parameters, prefix + ".mlp.down_proj.weight", plain_memory(down_),
+                normal(kDeviation), ranks.cut(1, full.hidden), full.hidden);
   attention_norm_.add_parameters(parameters, prefix + ".input_layernorm");
   if (config_.gemma2) {
     attention_result_norm_.add_parameters(parameters, prefix + ".post_attention_layernorm");
@@ -128,7 +141,7 @@ at::Tensor DecoderLayer::attention(const at::Tensor& x_Rd, const DecoderPass& pa
     a_Ro = next ? attend_next(q_BTHe, pass)
                 : attend_masked(q_BTHe, turned(k_BTKe), turned(v_BTKe), pass);
   }
-  at::Tensor result_Rd = out_(a_Ro);
+  at::Tensor result_Rd = share_.ranks.sum(out_(a_Ro));
   if (out_bias_.defined()) result_Rd.add_(out_bias_);
   return result_Rd;
 }
@@ -187,7 +200,7 @@ at::Tensor DecoderLayer::attend_next(const at::Tensor& q_BTHe, const DecoderPass
 }
 
 at::Tensor DecoderLayer::mlp(const at::Tensor& x_Rd) {
-  return down_(gated(gate_up_(x_Rd), config_.activation));
+  return share_.ranks.sum(down_(gated(gate_up_(x_Rd), config_.activation)));
 }
 
 }  // namespace torchsight

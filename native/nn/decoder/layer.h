@@ -7,9 +7,9 @@
 
 #include "nn/compact_linear.h"
 #include "nn/decoder/cache.h"
-#include "nn/decoder/config.h"
 #include "nn/decoder/offset_norm.h"
 #include "nn/decoder/rotary.h"
+#include "nn/decoder/sharding.h"
 #include "nn/decoder/visibility.h"
 #include "runtime/module.h"
 
@@ -29,7 +29,7 @@ struct DecoderPass {
 
 class DecoderLayer {
  public:
-  DecoderLayer(const DecoderConfig& config, int64_t index, const ModuleOptions& options);
+  DecoderLayer(const DecoderShare& share, int64_t index, const ModuleOptions& options);
 
   /// Rows [B T, d] to the same after the layer. May use the memory of `x`.
   at::Tensor forward(at::Tensor x_Rd, const DecoderPass& pass);
@@ -49,7 +49,8 @@ class DecoderLayer {
   at::Tensor attend_next(const at::Tensor& q_BTHe, const DecoderPass& pass) const;
   at::Tensor mlp(const at::Tensor& x_Rd);
 
-  DecoderConfig config_;
+  DecoderShare share_;
+  DecoderConfig config_;  // of what this rank holds
   int64_t index_;
   OffsetNorm attention_norm_, mlp_norm_;
   OffsetNorm attention_result_norm_, mlp_result_norm_;  // Gemma 2 only
