@@ -25,12 +25,7 @@ void LocalRanks::load(JobContext& context) {
 }
 
 NamedTensors LocalRanks::call(const std::string& method, Call& call, JobContext& context) {
-  std::unique_lock turn(calls_, std::defer_lock);
-  {
-    JobContext::Yielded yielded(context);
-    turn.lock();
-  }
-  if (broken_) load(context);
+  const auto held = turn(context);
   std::vector<Call> calls(team_.size(), call);
   std::vector<NamedTensors> results(team_.size());
   run(
@@ -43,6 +38,21 @@ NamedTensors LocalRanks::call(const std::string& method, Call& call, JobContext&
     call.timeline->merge(calls[rank].timeline->events(), rank);
   }
   return std::move(results.front());
+}
+
+void LocalRanks::save(const SaveOptions& options, JobContext& context) {
+  const auto held = turn(context);
+  run([&](int64_t rank, JobContext& mine) { ranks_[rank]->save(options, mine); }, context);
+}
+
+std::unique_lock<std::mutex> LocalRanks::turn(JobContext& context) {
+  std::unique_lock held(calls_, std::defer_lock);
+  {
+    JobContext::Yielded yielded(context);
+    held.lock();
+  }
+  if (broken_) load(context);
+  return held;
 }
 
 // A rank that fails alone leaves the others waiting in a collective: the whole group ends with it.

@@ -19,9 +19,12 @@ class LocalRanks final : public Module {
   std::vector<std::string> tap_names() const override { return ranks_.front()->tap_names(); }
   Json describe() override { return ranks_.front()->describe(); }
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
+  void save(const SaveOptions& options, JobContext& context) override;
 
  private:
   void load(JobContext& context);
+  /// Waits until no other call runs, and loads anew what is broken.
+  std::unique_lock<std::mutex> turn(JobContext& context);
   void run(const ThreadTeam::Work& work, JobContext& context);
 
   LoadRequest request_;
