@@ -55,6 +55,7 @@ export type { Arithmetic, Operand } from "./core/ops-typed.js";
 export type { Device } from "./core/ops-types.js";
 export type { FloatOf, Promote, PromoteScalar, RealOf, SumOf } from "./core/promotion.js";
 export type { Nested } from "./core/read.js";
+export { type ReshardOptions, reshard } from "./core/reshard.js";
 export { complex, type FloatScalar, float, type Scalar } from "./core/scalar.js";
 export {
   formatMethod,

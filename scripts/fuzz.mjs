@@ -10,7 +10,7 @@ const seconds = Number(process.argv[2] ?? 60);
 const tree = join(work, "fuzz");
 const [corpus, seeds, findings] = ["corpus", "seeds", "findings"].map((name) => join(tree, name));
 // As in fuzz_readers.cc: the first byte of an input chooses its reader.
-const reader = { safetensors: 0, json: 1, index: 2, npy: 3, npz: 4 };
+const reader = { safetensors: 0, json: 1, index: 2, npy: 3, npz: 4, manifest: 5 };
 
 try {
   if (!(seconds > 0)) throw new Stop(`expected seconds but received ${process.argv[2]}`);
@@ -52,6 +52,21 @@ async function findClang() {
   throw new Stop("expected clang for fuzzing but found none: install clang and its libFuzzer");
 }
 
+/** A manifest of two ranks. */
+function twoRanks() {
+  const files = ["a", "b"].map((name) => ({ name, bytes: 80, header: "0".repeat(40) }));
+  const pieces = [
+    { file: 0, begin: 0, length: 3 },
+    { file: 1, begin: 3, length: 1 },
+  ];
+  const tensors = [
+    { name: "w", dtype: "F32", shape: [4, 3], cut: 0, pieces },
+    { name: "b", dtype: "BF16", shape: [2], file: 0 },
+  ];
+  const facts = { format: "torchsight-shards", version: 1, ranks: 2, layout: "tokens" };
+  return { ...facts, dtype: "float32", config: null, files, tensors };
+}
+
 /** Writes small inputs for every reader. */
 function writeSeeds() {
   const fixtures = join(root, "test", "fixtures");
@@ -78,4 +93,5 @@ function writeSeeds() {
   seed("json", "values", '{"a":[1,-2.5e3,true,null,"\\u00e9\\ud83d\\ude00"],"b":{"c":{}}}');
   const shard = "model-00001-of-00001.safetensors";
   seed("index", "one", `{"metadata":{"total_size":4},"weight_map":{"a":"${shard}"}}`);
+  seed("manifest", "two", JSON.stringify(twoRanks()));
 }

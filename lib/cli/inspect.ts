@@ -15,9 +15,15 @@ export default defineCommand({
   async run({ args, output }) {
     const path = requireFile(args.path);
     const checkpoint = openCheckpoint(weightsFile(path));
-    const config = readConfig(path);
+    const config = readConfig(path) ?? checkpoint.config ?? undefined;
     const shown = (file: string) => (isAbsolute(args.path) ? file : relative("", file) || ".");
-    const tensors = checkpoint.tensors.map((tensor) => ({ ...tensor, file: shown(tensor.file) }));
+    const tensors = checkpoint.tensors.map((tensor) => ({
+      ...tensor,
+      file: shown(tensor.file),
+      ...(tensor.pieces && {
+        pieces: tensor.pieces.map((piece) => ({ ...piece, file: shown(piece.file) })),
+      }),
+    }));
     const { metadata, parameters } = checkpoint;
     const files = checkpoint.files.map(shown);
     const document = {
@@ -34,7 +40,10 @@ export default defineCommand({
 function describe(tensors: CheckpointTensor[], files: string[], parameters: number): string {
   const width = Math.max(0, ...tensors.map(({ name }) => name.length));
   const rows = tensors.map(
-    ({ name, dtype, shape }) => `${name.padEnd(width)}  ${dtype} [${shape.join(", ")}]`,
+    ({ name, dtype, shape, cut, pieces }) =>
+      `${name.padEnd(width)}  ${dtype} [${shape.join(", ")}]${
+        pieces ? `, dimension ${cut} in ${pieces.length} pieces` : ""
+      }`,
   );
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   const megabytes = (bytes / 1e6).toFixed(1);

@@ -45,6 +45,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Compare a model with what others have published of it",
     load: async () => (await import("./verify.js")).default,
   },
+  reshard: {
+    summary: "Divide a checkpoint over ranks, or put it together again",
+    load: async () => (await import("./reshard.js")).default,
+  },
   setup: {
     summary: "Fetch libtorch into the cache",
     load: async () => (await import("./setup.js")).default,

@@ -3,18 +3,37 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TorchsightError } from "./errors.js";
-import { completeSnapshot, INDEX_FILE, parseHubName, WEIGHTS_FILE } from "./hub-cache.js";
+import {
+  completeSnapshot,
+  INDEX_FILE,
+  parseHubName,
+  SHARDS_FILE,
+  WEIGHTS_FILE,
+} from "./hub-cache.js";
 import { callNative } from "./runtime.js";
 
-/** A tensor in a file. */
+/** A part of a tensor that was saved by several ranks. */
+export interface TensorPiece {
+  /** Absolute path. There the piece has the tensor's name. */
+  file: string;
+  /** Its entries of the cut dimension. */
+  begin: number;
+  length: number;
+}
+
+/** A tensor in a file, or in pieces in several. */
 export interface CheckpointTensor {
   name: string;
   dtype: string;
   shape: number[];
   /** Bytes that its elements take in the file. */
   bytes: number;
-  /** Absolute path. */
+  /** Absolute path; of a tensor in pieces, that of the manifest. */
   file: string;
+  /** The dimension that `pieces` divide. */
+  cut?: number;
+  /** In order and without gaps. */
+  pieces?: TensorPiece[];
 }
 
 /** All files of a checkpoint and their tensors. */
@@ -22,6 +41,8 @@ export interface Checkpoint {
   files: string[];
   tensors: CheckpointTensor[];
   metadata: Record<string, unknown>;
+  /** The model's config, where ranks have saved it with their manifest. */
+  config?: unknown;
   /** Elements of all tensors together. */
   parameters: number;
 }
@@ -71,29 +92,36 @@ export function readConfig(path: string, name = "config.json"): unknown {
 }
 
 /**
- * The file that says where a model's weights are: a safetensors file, an index, or an npz. Throws
- * `BAD_CHECKPOINT` where a folder has none.
+ * The file that says where a model's weights are: the manifest of a save by ranks, a safetensors
+ * file, an index, or an npz. Throws `BAD_CHECKPOINT` where a folder has none.
  */
 export function weightsFile(path: string): string {
   if (!statSync(path).isDirectory()) return path;
   const npz = readdirSync(path).filter((name) => name.endsWith(".npz"));
-  const names = [WEIGHTS_FILE, INDEX_FILE, ...(npz.length === 1 ? npz : [])];
+  const names = [SHARDS_FILE, WEIGHTS_FILE, INDEX_FILE, ...(npz.length === 1 ? npz : [])];
   const found = names.find((name) => existsSync(join(path, name)));
   if (found !== undefined) return join(path, found);
   throw new TorchsightError(
     "BAD_CHECKPOINT",
-    `expected ${WEIGHTS_FILE}, ${INDEX_FILE} or one npz file in ${path} but found no weights`,
+    `expected ${WEIGHTS_FILE}, ${INDEX_FILE}, ${SHARDS_FILE} or one npz file in ${path} but ` +
+      "found no weights",
     { reason: "NO_WEIGHTS" },
   );
 }
 
-/** Reads the headers of a safetensors file, an index with its shards, or an npz. */
+/** Reads the headers of a safetensors file, an npz, an index or a manifest with its shards. */
 export function openCheckpoint(file: string): Checkpoint {
   const found = JSON.parse(callNative((addon) => addon.inspect(file))) as Checkpoint;
   const absolute = (name: string) => resolve(dirname(file), name);
   return {
     ...found,
     files: found.files.map(absolute),
-    tensors: found.tensors.map((tensor) => ({ ...tensor, file: absolute(tensor.file) })),
+    tensors: found.tensors.map((tensor) => ({
+      ...tensor,
+      file: absolute(tensor.file),
+      ...(tensor.pieces && {
+        pieces: tensor.pieces.map((piece) => ({ ...piece, file: absolute(piece.file) })),
+      }),
+    })),
   };
 }

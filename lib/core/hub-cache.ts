@@ -12,6 +12,8 @@ import { describeValue, TorchsightError } from "./errors.js";
 export const WEIGHTS_FILE = "model.safetensors";
 /** A file that tells which of several files has which weights. */
 export const INDEX_FILE = "model.safetensors.index.json";
+/** A file that tells how the weights lie in files of several ranks. */
+export const SHARDS_FILE = "torchsight-shards.json";
 /** Every file that a tokenizer may be read from. */
 export const TOKENIZER_FILES: readonly string[] = [
   "tokenizer.json",
@@ -19,6 +21,15 @@ export const TOKENIZER_FILES: readonly string[] = [
   "special_tokens_map.json",
   "vocab.json",
   "merges.txt",
+];
+
+/** What a model is loaded from besides its weights. */
+export const BESIDE_WEIGHTS: readonly string[] = [
+  "config.json",
+  "generation_config.json",
+  "preprocessor_config.json",
+  "processor_config.json",
+  ...TOKENIZER_FILES,
 ];
 
 const DEFAULT_REVISION = "main";

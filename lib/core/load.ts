@@ -103,7 +103,7 @@ export function createModule<M extends { [K in keyof M]: MethodTypes } = AnyMeth
 }
 
 /** Everything that is known of a model before its weights are read. */
-interface Opened {
+export interface Opened {
   system: System;
   config: Record<string, unknown>;
   plan?: LoadPlan;
@@ -160,15 +160,18 @@ function deviceOf({ device = "cpu" }: LoadOptions): string {
   );
 }
 
-function openModel(path: string, options: LoadOptions): Opened {
+/** @internal What a model's folder or file says of it. */
+export function openModel(path: string, options: LoadOptions): Opened {
   const given = readConfig(path);
   if (options.seed !== undefined) {
     const { system, config } = checkConfig({ ...configOf(given, path), ...options.config });
     return { system, config, seed: options.seed };
   }
   const file = weightsFile(path);
-  const tensors = indexOf(openCheckpoint(file));
-  const raw = given === undefined ? inferConfig(tensors, path) : configOf(given, path);
+  const checkpoint = openCheckpoint(file);
+  const tensors = indexOf(checkpoint);
+  const found = given === undefined ? (checkpoint.config ?? undefined) : given;
+  const raw = found === undefined ? inferConfig(tensors, path) : configOf(found, path);
   const { system, config } = checkConfig({ ...raw, ...options.config });
   return { system, config, plan: planFor(system, config, tensors, file) };
 }

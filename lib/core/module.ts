@@ -1,5 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { JobOptions, LoadedModule, ModuleId, NativeValue, TensorId } from "../native/addon.js";
 import { configText } from "./config.js";
 import { disposable } from "./disposable.js";
@@ -53,7 +52,10 @@ export type CallResult<Outputs = Record<string, Tensor>> = Outputs & {
 
 /** How a module is saved. */
 export interface SaveOptions extends JobControl {
-  /** Bytes of one file at most; larger models get an index. Default 5e9. */
+  /**
+   * Bytes of one file at most; larger models get an index. Default 5e9. A sharded module has one
+   * file for each rank, however large.
+   */
   shardBytes?: number | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
@@ -130,16 +132,16 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
 
   /**
    * Writes `config.json` and the weights, under the names of the checkpoint contract, into
-   * `folder`. The folder is made if it is missing.
+   * `folder`. The folder is made if it is missing. Each rank of a sharded module writes a file of
+   * its own parts; the manifest that makes one checkpoint of them comes last, so a save that did
+   * not end leaves no weights that could be loaded. Any number of ranks can load it again.
    */
   save(folder: string, options: SaveOptions = {}): Job<void> {
     const { shardBytes = 5e9, onProgress, ...control } = options;
     const run = (jobOptions: JobOptions) => {
       if (!(shardBytes > 0)) throw invalidArgument("shardBytes", "a number above 0", shardBytes);
-      const target = resolve(folder);
-      mkdirSync(target, { recursive: true });
-      writeFileSync(join(target, "config.json"), configText(this.config));
-      return native().submitSave(this.#use(), target, shardBytes, jobOptions);
+      const config = configText(this.config);
+      return native().submitSave(this.#use(), resolve(folder), shardBytes, config, jobOptions);
     };
     return this.#start<void, never>({ submit: run, decode: () => {} }, control, onProgress);
   }

@@ -43,10 +43,15 @@ export const add: PlanStep = { kind: "add" };
 /** Takes layer `{}`'s entry of a dimension that runs over the layers. */
 export const unstack = (dim: number): TableStep => ({ kind: "unstack", dim });
 
+/** A tensor of one file, or of several that hold its pieces in order along `dim`. */
+export type PlanSource =
+  | { tensor: string; file: string }
+  | { tensor: string; files: string[]; dim: number };
+
 /** How one parameter of a module is made. */
 export interface PlanEntry {
   target: string;
-  sources: { file: string; tensor: string }[];
+  sources: PlanSource[];
   steps: PlanStep[];
 }
 

@@ -9,6 +9,7 @@ import {
   formatShape,
   type LoadPlan,
   type PlanEntry,
+  type PlanSource,
   type PlanStep,
   sameShape,
   shapeAfter,
@@ -28,8 +29,11 @@ export interface Rule {
 export interface TensorHeader {
   dtype: string;
   shape: readonly number[];
-  /** Absolute path of the file that holds it. */
+  /** Absolute path of the file that holds it, unless `pieces` do. */
   file: string;
+  /** The dimension that `pieces` divide, and their files in order. */
+  cut?: number;
+  pieces?: readonly { file: string }[];
 }
 
 /** All tensors of a checkpoint, by their names in it. */
@@ -102,12 +106,17 @@ export function resolvePlan(
     const steps = (match.rule.steps ?? []).map((step) => resolveStep(step, match.layer));
     const headers = names.map((source) => tensors.get(source)!);
     report.checkShape(name, shape, steps, names, headers);
-    const sources = names.map((tensor, index) => ({ file: headers[index]!.file, tensor }));
+    const sources = names.map((tensor, index) => sourceOf(tensor, headers[index]!));
     entries.push({ target: name, sources, steps });
   }
   report.leftOver.push(...[...tensors.keys()].filter((name) => !used.has(name) && !ignores(name)));
   report.throwIfBad(where);
   return { entries };
+}
+
+function sourceOf(tensor: string, { file, cut, pieces }: TensorHeader): PlanSource {
+  if (!pieces || cut === undefined) return { tensor, file };
+  return { tensor, files: pieces.map((piece) => piece.file), dim: cut };
 }
 
 /** The rule of a parameter: by its name as it is, or with one number in it as the layer. */

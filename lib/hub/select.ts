@@ -1,22 +1,13 @@
 /** Which files of a model are needed. */
 import { TorchsightError } from "../core/errors.js";
 import {
+  BESIDE_WEIGHTS,
   type HubName,
   INDEX_FILE,
   shardNames,
-  TOKENIZER_FILES,
   WEIGHTS_FILE,
 } from "../core/hub-cache.js";
 import type { HubFile } from "./client.js";
-
-/** What a model is loaded from besides its weights. */
-const BESIDE_WEIGHTS = [
-  "config.json",
-  "generation_config.json",
-  "preprocessor_config.json",
-  "processor_config.json",
-  ...TOKENIZER_FILES,
-];
 
 /**
  * The files to load a model from, the weights last: an index stands for its shards, which

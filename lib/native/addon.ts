@@ -103,6 +103,11 @@ export interface LaneCounters {
   queuedBytes: number;
 }
 
+/** Which tensors of files make which parameter; see `native/runtime/load_plan.h`. */
+export interface LoadPlan {
+  entries: { target: string; sources: unknown[]; steps: unknown[] }[];
+}
+
 /** What loading takes; the JSON text of it goes to the core. */
 export interface LoadRequest {
   config: unknown;
@@ -111,7 +116,7 @@ export interface LoadRequest {
   /** Options of the system itself. */
   extra?: unknown;
   /** Fill from files, or at random where only a seed is given. */
-  plan?: { entries: unknown[] };
+  plan?: LoadPlan;
   seed?: number;
   /** Run in a process of its own, or in one process for each rank. */
   isolate?: boolean;
@@ -122,6 +127,21 @@ export interface LoadRequest {
   /** Milliseconds before a collective is given up. */
   collectiveTimeout?: number;
   threads?: number;
+}
+
+/** What re-sharding takes; the JSON text of it goes to the core. */
+export interface ReshardRequest {
+  config: unknown;
+  plan: LoadPlan;
+  /** 1 for an ordinary checkpoint. */
+  ranks: number;
+  /** Options of the system itself, with the layout. */
+  extra: unknown;
+  folder: string;
+  /** Bytes of one file of an ordinary checkpoint at most; 0 for no limit. */
+  shardBytes: number;
+  /** The text of config.json. */
+  configText: string;
 }
 
 export interface LoadedModule {
@@ -199,8 +219,19 @@ export interface Addon {
     args: string,
     options: JobOptions,
   ): JobId;
-  /** Writes the module's parameters as safetensors, in shards of at most `shardBytes`. */
-  submitSave(module: ModuleId, folder: string, shardBytes: number, options: JobOptions): JobId;
+  /**
+   * Writes `config`, the text of config.json, and the module's parameters as safetensors: in shards
+   * of at most `shardBytes`, or in one file for each rank of a sharded module.
+   */
+  submitSave(
+    module: ModuleId,
+    folder: string,
+    shardBytes: number,
+    config: string,
+    options: JobOptions,
+  ): JobId;
+  /** `request` is the JSON text of a {@link ReshardRequest}. */
+  submitReshard(request: string, options: JobOptions): JobId;
   /** Settles with `[name, TensorId][]`, the named tensors of one safetensors file. */
   submitReadFile(path: string, names: string[], options: JobOptions): JobId;
   submitWriteFile(
@@ -227,9 +258,10 @@ export interface Addon {
   modulePids(module: ModuleId): number[];
 
   /**
-   * What a safetensors file, an index, an npz or a folder with either holds, from headers alone.
-   * JSON text: `{files, tensors: [{name, dtype, shape, bytes, file}], metadata, parameters}`.
-   * Throws `BAD_CHECKPOINT`.
+   * What a safetensors file, an index, a manifest of ranks, an npz or a folder with any of them
+   * holds, from headers alone. JSON text: `{files, tensors: [{name, dtype, shape, bytes, file}],
+   * metadata, parameters}`; with a manifest also `config`, and `{cut, pieces: [{file, begin,
+   * length}]}` for tensors that lie in pieces. Throws `BAD_CHECKPOINT`.
    */
   inspect(path: string): string;
   modelTypes(): string[];

@@ -2,7 +2,8 @@
 
 #include "remote/load_module.h"
 #include "runtime/borrow.h"
-#include "runtime/load_plan.h"
+#include "runtime/reshard.h"
+#include "runtime/save.h"
 
 #ifndef _WIN32
 #include "remote/data_parallel.h"
@@ -87,14 +88,17 @@ napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info)
 
 napi_value submit_save(Environment& environment, const Napi::CallbackInfo& info) {
   const std::shared_ptr<Module> module = environment.modules.at(to_handle(info[0]));
-  JobSpec spec = environment.job_spec(info[3]);
-  const int64_t shard_bytes = info[2].As<Napi::Number>().Int64Value();
-  spec.work = [module, folder = to_text(info[1]), shard_bytes](JobContext& context) {
-#ifndef _WIN32
-    if (RemoteModule* away = remote(module)) return away->save(folder, shard_bytes, context);
-#endif
-    save(*module, folder, shard_bytes, context);
-  };
+  JobSpec spec = environment.job_spec(info[4]);
+  const auto shard_bytes = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
+  const SaveOptions options{to_text(info[1]), shard_bytes, to_text(info[3])};
+  spec.work = [module, options](JobContext& context) { module->save(options, context); };
+  return Napi::Number::New(info.Env(), environment.submit(std::move(spec), nullptr));
+}
+
+napi_value submit_reshard(Environment& environment, const Napi::CallbackInfo& info) {
+  const auto request = ReshardRequest::from_json(Json::parse(to_text(info[0]), "request"));
+  JobSpec spec = environment.job_spec(info[1]);
+  spec.work = [request](JobContext& context) { reshard(request, context); };
   return Napi::Number::New(info.Env(), environment.submit(std::move(spec), nullptr));
 }
 
@@ -179,6 +183,7 @@ void add_module_functions(Napi::Env env, Napi::Object exports) {
   add_function(env, exports, "submitLoad", submit_load);
   add_function(env, exports, "submitCall", submit_call);
   add_function(env, exports, "submitSave", submit_save);
+  add_function(env, exports, "submitReshard", submit_reshard);
   add_function(env, exports, "closeModule", close_module);
   add_function(env, exports, "modulePids", pids);
   add_function(env, exports, "openSession", open_session);

@@ -9,6 +9,7 @@
 #include "io/json.h"
 #include "io/npy.h"
 #include "io/safetensors_header.h"
+#include "io/shard_manifest.h"
 #include "io/zip.h"
 #include "runtime/error.h"
 
@@ -67,6 +68,25 @@ void read_index(std::string_view input) {
   }
 }
 
+void read_manifest(std::string_view input) {
+  const ShardManifest manifest = parse_manifest(input, "fuzz");
+  require(!manifest.tensors.empty());
+  for (const ShardManifest::File& file : manifest.files) {
+    require(file.name.find_first_of("/\\:") == std::string::npos && file.name != "..");
+  }
+  for (const ShardManifest::Tensor& tensor : manifest.tensors) {
+    int64_t end = 0;
+    for (const ShardManifest::Piece& piece : tensor.pieces) {
+      require(piece.file < manifest.files.size());
+      require(piece.begin == end && piece.length >= 0);
+      end += piece.length;
+    }
+    require(!tensor.cut || end == tensor.shape.at(static_cast<size_t>(*tensor.cut)));
+  }
+  const std::string once = manifest.to_json().dump();
+  require(parse_manifest(once, "fuzz").to_json().dump() == once);
+}
+
 void read_npy(std::string_view array) {
   const uint64_t length = npy_header_bytes(array.substr(0, kNpyPrefix), "fuzz");
   if (length > array.size()) return;
@@ -93,7 +113,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   try {
-    switch (data[0] % 5) {
+    switch (data[0] % 6) {
       case 0:
         read_safetensors(input);
         break;
@@ -106,8 +126,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 3:
         read_npy(input);
         break;
-      default:
+      case 4:
         read_npz(input);
+        break;
+      default:
+        read_manifest(input);
     }
   } catch (const Error&) {
     // A refusal. Any other exception ends the process and is a finding.

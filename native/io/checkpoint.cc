@@ -30,17 +30,6 @@ fs::path blob_of(const fs::path& folder, const fs::path& link) {
   return !error && target.parent_path() == model / "blobs" ? target : fs::path();
 }
 
-// Enough for the text of an index, and never more than its cap.
-std::string read_text(const InputFile& file) {
-  if (file.size() > kMaxIndex) {
-    refuse(file.name(), "INDEX_TOO_LARGE", "an index of at most 16 MiB",
-           std::to_string(file.size()));
-  }
-  std::string text(file.size(), '\0');
-  file.read(0, text.data(), text.size());
-  return text;
-}
-
 Json tensor_json(const TensorInfo& info, const std::string& file) {
   const auto type = scalar_type_of(info.dtype);
   Json::Array shape(info.shape.begin(), info.shape.end());
@@ -72,11 +61,35 @@ InputFile open_shard(const fs::path& folder, const std::string& name, const Open
   return file;
 }
 
+InputFile open_beside(const fs::path& index, const std::string& name, const OpenPolicy& policy) {
+  try {
+    return open_shard(index.has_parent_path() ? index.parent_path() : fs::path("."), name, policy);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    throw Error(ErrorCode::kBadCheckpoint,
+                "expected the shard \"" + name + "\" beside " + index.string() +
+                    " but there is no such file",
+                "MISSING_SHARD");
+  }
+}
+
+std::string read_index_text(const InputFile& file) {
+  if (file.size() > kMaxIndex) {
+    refuse(file.name(), "INDEX_TOO_LARGE", "an index of at most 16 MiB",
+           std::to_string(file.size()));
+  }
+  std::string text(file.size(), '\0');
+  file.read(0, text.data(), text.size());
+  return text;
+}
+
 Checkpoint Checkpoint::open(const fs::path& path, const OpenPolicy& policy) {
   Checkpoint checkpoint;
   std::error_code error;
   if (!fs::is_directory(path, error)) {
-    if (path.extension() == ".json") {
+    if (path.filename() == kManifestName) {
+      checkpoint.open_manifest(path, policy);
+    } else if (path.extension() == ".json") {
       checkpoint.open_index(path, policy);
     } else {
       checkpoint.files_.push_back(open_tensor_file(path));
@@ -84,7 +97,9 @@ Checkpoint Checkpoint::open(const fs::path& path, const OpenPolicy& policy) {
     }
     return checkpoint;
   }
-  if (fs::exists(fs::symlink_status(path / kSingleName, error))) {
+  if (fs::exists(fs::symlink_status(path / kManifestName, error))) {
+    checkpoint.open_manifest(path / kManifestName, policy);
+  } else if (fs::exists(fs::symlink_status(path / kSingleName, error))) {
     checkpoint.files_.push_back(
         std::make_unique<SafetensorsFile>(open_shard(path, kSingleName, policy)));
     checkpoint.metadata_ = checkpoint.files_.front()->metadata();
@@ -92,8 +107,8 @@ Checkpoint Checkpoint::open(const fs::path& path, const OpenPolicy& policy) {
     checkpoint.open_index(path / kIndexName, policy);
   } else {
     throw Error(ErrorCode::kBadCheckpoint,
-                std::string("expected ") + kSingleName + " or " + kIndexName + " in " +
-                    path.string() + " but received neither",
+                std::string("expected ") + kSingleName + ", " + kIndexName + " or " +
+                    kManifestName + " in " + path.string() + " but received none of them",
                 "NO_WEIGHTS");
   }
   return checkpoint;
@@ -102,21 +117,13 @@ Checkpoint Checkpoint::open(const fs::path& path, const OpenPolicy& policy) {
 void Checkpoint::open_index(const fs::path& path, const OpenPolicy& policy) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const InputFile text = open_shard(folder, path.filename().string(), policy);
-  const CheckpointIndex index = parse_index(read_text(text), path.string());
+  const CheckpointIndex index = parse_index(read_index_text(text), path.string());
   metadata_ = index.metadata.is_null() ? Json(Json::Object{}) : index.metadata;
 
   std::map<std::string, const TensorFile*> shards;
   for (const auto& [tensor, name] : index.weight_map) {
     if (shards.contains(name)) continue;
-    try {
-      files_.push_back(std::make_unique<SafetensorsFile>(open_shard(folder, name, policy)));
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kNotFound) throw;
-      throw Error(ErrorCode::kBadCheckpoint,
-                  "expected the shard \"" + name + "\" beside " + path.string() +
-                      " but there is no such file",
-                  "MISSING_SHARD");
-    }
+    files_.push_back(std::make_unique<SafetensorsFile>(open_beside(path, name, policy)));
     shards.emplace(name, files_.back().get());
   }
   KeySet names;
@@ -151,6 +158,7 @@ void Checkpoint::open_index(const fs::path& path, const OpenPolicy& policy) {
 }
 
 Json Checkpoint::inspect() const {
+  if (manifest_) return inspect_manifest();
   Json::Array files, tensors;
   int64_t parameters = 0;
   for (const auto& file : files_) {

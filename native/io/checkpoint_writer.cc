@@ -5,6 +5,7 @@
 #include <set>
 
 #include "io/checkpoint.h"
+#include "runtime/error.h"
 
 namespace torchsight {
 namespace {
@@ -50,22 +51,41 @@ void write_index(const fs::path& path, const std::vector<std::vector<TensorOutli
   file.commit();
 }
 
-// A folder with files of two saves would be read as one of them, perhaps the wrong one.
-void remove_others(const fs::path& folder, const std::set<std::string>& kept) {
-  static const std::regex ours(R"(model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?)");
+}  // namespace
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error && fs::is_directory(folder, error)) return;
+  throw Error(ErrorCode::kBadInput, "expected a folder that can be written for " + folder.string() +
+                                        " but received " + error.message());
+}
+
+std::string rank_file_name(int64_t rank, int64_t ranks, const std::string& mark) {
+  char name[96];
+  std::snprintf(name, sizeof name, "model-rank-%05lld-of-%05lld-%s.safetensors",
+                static_cast<long long>(rank), static_cast<long long>(ranks), mark.c_str());
+  return name;
+}
+
+void remove_other_weights(const fs::path& folder, const std::set<std::string>& kept) {
+  // Whole files, and what a process that was killed has left of one.
+  static const std::regex ours(R"((model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?)"
+                               R"(|model-rank-\d+-of-\d+-[0-9a-f]+\.safetensors))"
+                               R"((\.partial-\d+-\d+)?)");
+  // First what would be read before all else, and would then lack its files.
+  if (!kept.contains(kManifestName)) fs::remove(folder / kManifestName);
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!kept.contains(name) && std::regex_match(name, ours)) fs::remove(entry.path());
   }
 }
 
-}  // namespace
-
 void write_checkpoint(const fs::path& folder, const std::vector<TensorOutline>& tensors,
                       uint64_t shard_bytes,
                       const std::function<at::Tensor(const TensorOutline&)>& value,
                       const Metadata& metadata) {
-  fs::create_directories(folder);
+  make_folder(folder);
   const auto shards = shards_of(tensors, shard_bytes);
   std::set<std::string> written;
   for (size_t i = 0; i < shards.size(); ++i) {
@@ -79,7 +99,7 @@ void write_checkpoint(const fs::path& folder, const std::vector<TensorOutline>& 
     write_index(folder / kIndexName, shards);
     written.insert(kIndexName);
   }
-  remove_others(folder, written);
+  remove_other_weights(folder, written);
 }
 
 }  // namespace torchsight

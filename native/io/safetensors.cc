@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 
+#include "io/digest.h"
 #include "runtime/error.h"
 
 namespace torchsight {
@@ -52,6 +53,12 @@ Json SafetensorsFile::metadata() const {
   Json::Object members;
   for (const auto& [key, value] : metadata_) members.emplace_back(key, value);
   return members;
+}
+
+std::string SafetensorsFile::header_digest() const {
+  std::string text(data_begin_ - kLengthBytes, '\0');
+  file_.read(kLengthBytes, text.data(), text.size());
+  return digest_of(text);
 }
 
 void SafetensorsFile::read_bytes(const TensorInfo& info, uint64_t offset, void* to,

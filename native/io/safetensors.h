@@ -16,6 +16,8 @@ class SafetensorsFile : public TensorFile {
   explicit SafetensorsFile(InputFile file);
   Json metadata() const override;
   const InputFile& file() const noexcept { return file_; }
+  /// `digest_of` the header as it stands in the file, read again.
+  std::string header_digest() const;
 
  protected:
   void read_bytes(const TensorInfo& info, uint64_t offset, void* to, uint64_t bytes) const override;
@@ -50,6 +52,10 @@ class SafetensorsWriter {
   /// Throws `Error(kInternal)` where a tensor was not written.
   void finish();
 
+  /// Of the whole file, and `digest_of` its header.
+  uint64_t bytes() const noexcept { return bytes_; }
+  const std::string& header_digest() const noexcept { return header_digest_; }
+
  private:
   struct Place {
     TensorOutline outline;
@@ -58,6 +64,8 @@ class SafetensorsWriter {
   };
   OutputFile file_;
   std::vector<Place> places_;  // sorted by name
+  uint64_t bytes_ = 0;
+  std::string header_digest_;
 };
 
 /// Writes `tensors` into one file.

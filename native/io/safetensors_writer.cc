@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/digest.h"
 #include "io/safetensors.h"
 #include "runtime/error.h"
 
@@ -68,6 +69,8 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
     places_.push_back({std::move(tensor), offset});
     offset += bytes;
   }
+  bytes_ = offset;
+  header_digest_ = digest_of(header);
   const auto name_of = [](const Place& place) -> const std::string& { return place.outline.name; };
   std::ranges::sort(places_, {}, name_of);
   for (size_t i = 0; i < places_.size(); ++i) {

@@ -53,14 +53,6 @@ bool convertible(at::ScalarType from, at::ScalarType to) {
   return fits && !(at::isSignedType(from) && !at::isSignedType(to));
 }
 
-at::ScalarType supported_type(const TensorFile& file, const TensorInfo& info) {
-  if (const auto type = scalar_type_of(info.dtype)) return *type;
-  throw Error(ErrorCode::kUnsupported,
-              "expected a dtype that libtorch can load for \"" + info.name + "\" in " +
-                  file.name() + " but received " + std::string(info.dtype),
-              "FILE_DTYPE");
-}
-
 // Asks for huge pages where memory is about to be written for the first time: page faults take
 // longer than copying from the page cache does.
 void prefer_huge_pages(char* memory, uint64_t bytes) {
@@ -87,6 +79,14 @@ std::optional<at::ScalarType> scalar_type_of(std::string_view token) noexcept {
   return std::nullopt;
 }
 
+at::ScalarType scalar_type_in(const TensorFile& file, const TensorInfo& info) {
+  if (const auto type = scalar_type_of(info.dtype)) return *type;
+  throw Error(ErrorCode::kUnsupported,
+              "expected a dtype that libtorch can load for \"" + info.name + "\" in " +
+                  file.name() + " but received " + std::string(info.dtype),
+              "FILE_DTYPE");
+}
+
 std::string_view token_of(at::ScalarType dtype) {
   for (const auto& [token, type] : kTypes) {
     if (type == dtype) return token;
@@ -111,13 +111,13 @@ at::Tensor TensorFile::load(const TensorInfo& info) const {
 }
 
 at::Tensor TensorFile::load(const TensorInfo& info, const Box& box) const {
-  const at::Tensor tensor = at::empty(box.length, supported_type(*this, info));
+  const at::Tensor tensor = at::empty(box.length, scalar_type_in(*this, info));
   read(info, box, tensor);
   return tensor;
 }
 
 void TensorFile::read(const TensorInfo& info, const Box& box, const at::Tensor& destination) const {
-  const at::ScalarType type = supported_type(*this, info);
+  const at::ScalarType type = scalar_type_in(*this, info);
   if (!convertible(type, destination.scalar_type())) {
     throw Error(ErrorCode::kBadCheckpoint,
                 "expected a dtype that converts to " +

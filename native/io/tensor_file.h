@@ -76,6 +76,10 @@ class TensorFile {
   KeySet names_;  // views of the names in tensors_
 };
 
+/// The dtype of libtorch that a tensor of a file has; throws `Error(kUnsupported)` where there is
+/// none.
+at::ScalarType scalar_type_in(const TensorFile& file, const TensorInfo& info);
+
 /// Opens a safetensors file, or an npz or npy file by its ending. Throws `Error(kNotFound)` or
 /// `Error(kBadCheckpoint)`.
 std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path);

@@ -45,7 +45,11 @@ std::unique_ptr<Module> make_module(const Json& config, const ModuleOptions& opt
   }
   std::string known;
   for (const ModelType& entry : model_table()) {
-    if (entry.name == type->as_string()) return entry.make(config, options);
+    if (entry.name == type->as_string()) {
+      std::unique_ptr<Module> module = entry.make(config, options);
+      module->set_options(options);
+      return module;
+    }
     known += known.empty() ? "" : ", ";
     known += entry.name;
   }

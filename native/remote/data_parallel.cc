@@ -90,4 +90,8 @@ NamedTensors DataParallel::call(const std::string& name, Call& call, JobContext&
   return joined;
 }
 
+void DataParallel::save(const SaveOptions& options, JobContext& context) {
+  replicas_.front()->save(options, context);
+}
+
 }  // namespace torchsight

@@ -17,6 +17,8 @@ class DataParallel final : public Module {
   /// Throws `Error(kUnsupported)` for results that are no batches, where more than one replica has
   /// some.
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
+  /// Saves the first replica.
+  void save(const SaveOptions& options, JobContext& context) override;
   const std::vector<std::shared_ptr<Module>>& replicas() const { return replicas_; }
 
  private:

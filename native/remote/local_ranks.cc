@@ -31,12 +31,7 @@ NamedTensors LocalRanks::call(const std::string& method, Call& call, JobContext&
 }
 
 NamedTensors LocalRanks::call_all(Call& call, JobContext& context, const Calls& make) {
-  std::unique_lock turn(calls_, std::defer_lock);
-  {
-    JobContext::Yielded yielded(context);
-    turn.lock();
-  }
-  if (broken_) load(context);
+  const auto held = turn(context);
   std::vector<Call> calls(team_.size(), call);
   std::vector<NamedTensors> results(team_.size());
   run(
@@ -78,6 +73,21 @@ class LocalRanks::Sessions final : public Session {
 
 std::unique_ptr<Session> LocalRanks::open_session(const std::string& kind, const Json& options) {
   return std::make_unique<Sessions>(*this, kind, options);
+}
+
+void LocalRanks::save(const SaveOptions& options, JobContext& context) {
+  const auto held = turn(context);
+  run([&](int64_t rank, JobContext& mine) { ranks_[rank]->save(options, mine); }, context);
+}
+
+std::unique_lock<std::mutex> LocalRanks::turn(JobContext& context) {
+  std::unique_lock held(calls_, std::defer_lock);
+  {
+    JobContext::Yielded yielded(context);
+    held.lock();
+  }
+  if (broken_) load(context);
+  return held;
 }
 
 // A rank that fails alone leaves the others waiting in a collective: the whole group ends with it.

@@ -21,6 +21,7 @@ class LocalRanks final : public Module {
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
   /// A session of every rank, that goes with the ranks that were there when it was opened.
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
+  void save(const SaveOptions& options, JobContext& context) override;
 
  private:
   class Sessions;
@@ -29,6 +30,8 @@ class LocalRanks final : public Module {
   /// Has every rank make its own call of one.
   NamedTensors call_all(Call& call, JobContext& context, const Calls& make);
   void load(JobContext& context);
+  /// Waits until no other call runs, and loads anew what is broken.
+  std::unique_lock<std::mutex> turn(JobContext& context);
   void run(const ThreadTeam::Work& work, JobContext& context);
 
   LoadRequest request_;

@@ -1,6 +1,7 @@
 #include "remote/remote_module.h"
 
 #include "remote/ranks.h"
+#include "runtime/save.h"
 
 namespace torchsight {
 namespace {
@@ -48,24 +49,28 @@ std::shared_ptr<RemoteModule::Ranks> RemoteModule::ranks(JobContext& context) {
 }
 
 NamedTensors RemoteModule::call(const std::string& method, Call& call, JobContext& context) {
-  // Calls of one worker run side by side; ranks must all see them in one order.
-  std::unique_lock turn(calls_, std::defer_lock);
-  if (size_ > 1) {
-    JobContext::Yielded yielded(context);
-    turn.lock();
-  }
+  const auto held = turn(context);
   Json body = call_body("call", method, call.options, call.taps.wanted());
   if (call.timeline) body.set("trace", true);
   return ranks(context)->ask(body, call.inputs, context, call.timeline.get()).tensors;
 }
 
-void RemoteModule::save(const std::string& folder, int64_t shard_bytes, JobContext& context) {
+void RemoteModule::save(const SaveOptions& options, JobContext& context) {
+  const auto held = turn(context);
+  ranks(context)->ask(Json(Json::Object{{"kind", "save"},
+                                        {"folder", options.folder.string()},
+                                        {"shardBytes", static_cast<int64_t>(options.shard_bytes)},
+                                        {"config", options.config}}),
+                      {}, context);
+}
+
+std::unique_lock<std::mutex> RemoteModule::turn(JobContext& context) {
+  std::unique_lock held(calls_, std::defer_lock);
   if (size_ > 1) {
-    throw Error(ErrorCode::kUnsupported, "a sharded module cannot be saved: load it unsharded");
+    JobContext::Yielded yielded(context);
+    held.lock();
   }
-  ranks(context)->ask(
-      Json(Json::Object{{"kind", "save"}, {"folder", folder}, {"shardBytes", shard_bytes}}), {},
-      context);
+  return held;
 }
 
 std::vector<int64_t> RemoteModule::pids() {

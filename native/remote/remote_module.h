@@ -19,9 +19,8 @@ class RemoteModule final : public Module {
   Json describe() override { return description_; }
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
-  /// Has the worker write the module's parameters. Throws `Error(kUnsupported)` where it is
-  /// sharded.
-  void save(const std::string& folder, int64_t shard_bytes, JobContext& context);
+  /// Has the workers write the module's parameters, each rank those that it holds.
+  void save(const SaveOptions& options, JobContext& context) override;
   /// Process ids, rank by rank.
   std::vector<int64_t> pids();
 
@@ -32,6 +31,8 @@ class RemoteModule final : public Module {
   /// The workers, started if there are none or one of them is gone.
   std::shared_ptr<Ranks> ranks(JobContext& context);
   void start(JobContext& context);
+  /// Held by what ranks must all see in one order; calls of one worker run side by side.
+  std::unique_lock<std::mutex> turn(JobContext& context);
 
   LoadRequest request_;
   int64_t size_;

@@ -12,6 +12,12 @@ namespace {
 using Kind = LoadEntry::Step::Kind;
 using Sizes = std::vector<int64_t>;
 
+at::ScalarType dtype_of(const LazyList& list) {
+  at::ScalarType dtype = list.front()->dtype();
+  for (const auto& one : list) dtype = at::promote_types(dtype, one->dtype());
+  return dtype;
+}
+
 class Joined : public LazyTensor {
  public:
   static Sizes shape_of(int64_t dim, const LazyList& list) {
@@ -33,6 +39,7 @@ class Joined : public LazyTensor {
   }
   Joined(int64_t dim, LazyList list)
       : LazyTensor(shape_of(dim, list)), dim_(dim), list_(std::move(list)) {}
+  at::ScalarType dtype() const override { return dtype_of(list_); }
   void read(const Box& box, const at::Tensor& destination) const override {
     int64_t start = 0;
     for (const auto& one : list_) {
@@ -67,6 +74,7 @@ class Unsqueezed : public LazyTensor {
   }
   Unsqueezed(int64_t dim, LazyList::value_type from)
       : LazyTensor(shape_of(dim, from->shape())), dim_(dim), from_(std::move(from)) {}
+  at::ScalarType dtype() const override { return from_->dtype(); }
   void read(const Box& box, const at::Tensor& destination) const override {
     Box narrower = box;
     narrower.begin.erase(narrower.begin.begin() + dim_);
@@ -87,6 +95,7 @@ class Summed : public LazyTensor {
       lazy_misfit(lazy_text_of(one->shape()) + " cannot be added to " + lazy_text_of(shape()));
     }
   }
+  at::ScalarType dtype() const override { return dtype_of(list_); }
   void read(const Box& box, const at::Tensor& destination) const override {
     const auto type = at::isReducedFloatingType(destination.scalar_type())
                           ? at::kFloat

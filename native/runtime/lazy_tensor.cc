@@ -18,6 +18,7 @@ class Source : public LazyTensor {
  public:
   Source(const TensorFile& file, const TensorInfo& info)
       : LazyTensor(info.shape), file_(file), info_(info) {}
+  at::ScalarType dtype() const override { return scalar_type_in(file_, info_); }
   void read(const Box& box, const at::Tensor& destination) const override {
     file_.read(info_, box, destination);
   }
@@ -41,6 +42,7 @@ class Sliced : public LazyTensor {
   }
   Sliced(const LoadEntry::Step& step, LazyList::value_type from)
       : LazyTensor(shape_of(step, from->shape())), step_(step), from_(std::move(from)) {}
+  at::ScalarType dtype() const override { return from_->dtype(); }
   void read(const Box& box, const at::Tensor& destination) const override {
     Box moved = box;
     moved.begin[step_.dim] += step_.begin;
@@ -65,6 +67,7 @@ class Selected : public LazyTensor {
   }
   Selected(const LoadEntry::Step& step, LazyList::value_type from)
       : LazyTensor(shape_of(step, from->shape())), step_(step), from_(std::move(from)) {}
+  at::ScalarType dtype() const override { return from_->dtype(); }
   void read(const Box& box, const at::Tensor& destination) const override {
     Box wider = box;
     wider.begin.insert(wider.begin.begin() + step_.dim, step_.begin);
@@ -88,6 +91,7 @@ class Permuted : public LazyTensor {
       : LazyTensor(permute(from->shape(), order)), inverse_(order.size()), from_(std::move(from)) {
     for (size_t i = 0; i < order.size(); ++i) inverse_[order[i]] = static_cast<int64_t>(i);
   }
+  at::ScalarType dtype() const override { return from_->dtype(); }
   void read(const Box& box, const at::Tensor& destination) const override {
     from_->read({permute(box.begin, inverse_), permute(box.length, inverse_)},
                 destination.permute(inverse_));
@@ -128,6 +132,7 @@ class Reshaped : public LazyTensor {
   }
   Reshaped(const LoadEntry::Step& step, LazyList::value_type from)
       : LazyTensor(shape_of(step, from->shape())), from_(std::move(from)) {}
+  at::ScalarType dtype() const override { return from_->dtype(); }
   void read(const Box& box, const at::Tensor& destination) const override {
     const auto [part, exact] = reshaped_part(from_->shape(), shape(), box);
     if (exact && destination.is_contiguous()) {

@@ -16,6 +16,9 @@ class LazyTensor {
  public:
   virtual ~LazyTensor() = default;
   const std::vector<int64_t>& shape() const noexcept { return shape_; }
+  /// The dtype that loses nothing of the files' values. Throws `Error(kUnsupported)` for dtypes
+  /// that libtorch lacks.
+  virtual at::ScalarType dtype() const = 0;
   /// Writes the part into `destination`, a tensor or view of the box's lengths, of any strides.
   virtual void read(const Box& box, const at::Tensor& destination) const = 0;
 

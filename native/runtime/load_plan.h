@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -13,9 +12,13 @@ namespace torchsight {
 
 /// One parameter of the module and the tensors of files that make it.
 struct LoadEntry {
+  /// A tensor of one file, or, where there are `files`, what its pieces in each of them make when
+  /// they are joined along `dim`. Of pieces only what the parameter's cut overlaps is read.
   struct Source {
     std::string file;
     std::string tensor;
+    std::vector<std::string> files = {};
+    int64_t dim = 0;
   };
   /// Applied to the list of source tensors in order; each step maps a list to a list, and one
   /// tensor must be left. `select` takes entry `begin` of `dim`, `slice` keeps [begin, end) of it,
@@ -38,18 +41,17 @@ struct LoadPlan {
   static LoadPlan from_json(const Json& json);
 };
 
+class PlanFiles;  // runtime/plan_match.h
+
 /// Fills every parameter of `module`: reads what its cut needs, applies the steps, converts the
 /// dtype, checks the shape. Parameters without an entry and entries without a parameter are
-/// `Error(kBadCheckpoint)` with a report of all of them. Polls `context` between parameters.
+/// `Error(kBadCheckpoint)` with a report of all of them. Polls `context` between parameters. Files
+/// that `files` has open are not opened again.
+void execute(const LoadPlan& plan, PlanFiles& files, Module& module, JobContext& context);
 void execute(const LoadPlan& plan, Module& module, JobContext& context);
 
 /// Fills every parameter from `seed` by its `Init`. The values depend on the name and the full
 /// shape alone, so ranks of a sharded module hold slices of the unsharded one's values.
 void initialize(Module& module, uint64_t seed, JobContext& context);
-
-/// Writes every parameter as safetensors into `folder`, in shards of at most `shard_bytes` (0: one
-/// file). Throws `Error(kUnsupported)` for sharded modules.
-void save(Module& module, const std::filesystem::path& folder, uint64_t shard_bytes,
-          JobContext& context);
 
 }  // namespace torchsight

@@ -29,6 +29,20 @@ Step step_from(const Json& json) {
   return step;
 }
 
+LoadEntry::Source source_from(const Json& json) {
+  LoadEntry::Source source{"", json.at("tensor").as_string("tensor")};
+  const Json* files = json.find("files");
+  if (!files) {
+    source.file = json.at("file").as_string("file");
+    return source;
+  }
+  source.dim = json.at("dim").as_int("dim");
+  for (const Json& file : files->as_array("files")) {
+    source.files.push_back(file.as_string("files"));
+  }
+  return source;
+}
+
 }  // namespace
 
 LoadPlan LoadPlan::from_json(const Json& json) {
@@ -37,8 +51,7 @@ LoadPlan LoadPlan::from_json(const Json& json) {
     LoadEntry entry;
     entry.target = item.at("target").as_string("target");
     for (const Json& source : item.at("sources").as_array("sources")) {
-      entry.sources.push_back(
-          {source.at("file").as_string("file"), source.at("tensor").as_string("tensor")});
+      entry.sources.push_back(source_from(source));
     }
     if (const Json* steps = item.find("steps")) {
       for (const Json& step : steps->as_array("steps")) entry.steps.push_back(step_from(step));

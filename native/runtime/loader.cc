@@ -1,8 +1,9 @@
 #include "runtime/loader.h"
 
 #include "runtime/error.h"
-#include "runtime/lane.h"
-#include "runtime/load_plan.h"
+#include "runtime/load_agreement.h"
+#include "runtime/plan_match.h"
+#include "runtime/together.h"
 
 namespace torchsight {
 
@@ -22,12 +23,25 @@ bool LoadRequest::remote() const {
 }
 
 std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context) {
-  std::shared_ptr<Module> module = make_module(request.config, request.options);
-  if (const Json* plan = request.json.find("plan")) {
-    execute(LoadPlan::from_json(*plan), *module, context);
-  } else {
-    initialize(*module, static_cast<uint64_t>(request.json.at("seed").as_int("seed")), context);
-  }
+  Group* group = request.options.group.get();
+  PlanFiles files;
+  LoadPlan plan;
+  const Json* given = request.json.find("plan");
+  LoadSummary summary;
+  together(group, context, [&](JobContext&) {
+    if (given) plan = LoadPlan::from_json(*given);
+    if (group) summary = summarize(request, plan, files);
+  });
+  if (group) agree_on(summary, *group);
+  std::shared_ptr<Module> module;
+  together(group, context, [&](JobContext& watched) {
+    module = make_module(request.config, request.options);
+    if (given) {
+      execute(plan, files, *module, watched);
+    } else {
+      initialize(*module, static_cast<uint64_t>(request.json.at("seed").as_int("seed")), watched);
+    }
+  });
   module->loaded();
   return module;
 }

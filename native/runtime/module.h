@@ -13,7 +13,8 @@
 
 namespace torchsight {
 
-class Group;  // distributed/group.h
+class Group;         // distributed/group.h
+struct SaveOptions;  // runtime/save.h
 
 /// How a parameter is filled where there is no checkpoint.
 struct Init {
@@ -103,6 +104,10 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
+  /// What the module was made with, its group among it. Set by `make_module`.
+  const ModuleOptions& options() const noexcept { return options_; }
+  void set_options(ModuleOptions options) { options_ = std::move(options); }
+
   virtual std::vector<MethodSchema> schemas() const;
   virtual std::vector<std::string> tap_names() const { return {}; }
   /// Every tensor of the checkpoint contract, in the contract's order.
@@ -113,6 +118,10 @@ class Module {
   virtual Json describe();
   /// Checks inputs, options and taps against the schema, then runs the method without gradients.
   virtual NamedTensors call(const std::string& method, Call& call, JobContext& context);
+  /// Writes every parameter as safetensors under the names of the checkpoint contract. All ranks of
+  /// a sharded module call this together: each writes a file of its own parts, and rank 0, last,
+  /// the manifest, without which the folder has no weights. Returns or throws on all ranks alike.
+  virtual void save(const SaveOptions& options, JobContext& context);
   /// Opens a session of that kind; throws `Error(kNotFound)` where the module has none.
   virtual std::unique_ptr<Session> open_session(const std::string& kind, const Json& options);
 
@@ -126,6 +135,7 @@ class Module {
     Handler handler;
   };
   std::vector<Method> methods_;
+  ModuleOptions options_;
 };
 
 /// Makes a module of `config["model_type"]` with unfilled parameters. Throws `Error(kBadConfig)`

@@ -5,6 +5,7 @@
 
 #include "io/checkpoint.h"
 #include "runtime/lazy_tensor.h"
+#include "runtime/save.h"
 #include "tests/files.h"
 
 using namespace torchsight;
@@ -158,6 +159,52 @@ TEST_CASE("steps give what libtorch gives, for whole parameters and for every cu
       }
     }
   }
+}
+
+TEST_CASE("pieces in several files are read as the whole, by every cut and through steps") {
+  const TemporaryFolder folder;
+  const at::Tensor whole_tensor = counted({6, 8});
+  JobContext context;
+  for (const int64_t dim : {0, 1}) {
+    Json::Array files;
+    int64_t begin = 0;
+    for (const int64_t length : std::vector<int64_t>{1, 3, 2 + 2 * dim}) {
+      const auto path = folder / (std::to_string(dim) + std::to_string(begin) + ".safetensors");
+      write_safetensors(path, {{"m", whole_tensor.narrow(dim, begin, length)}});
+      files.push_back(path.string());
+      begin += length;
+    }
+    for (const char* steps : {"[]", R"([{"kind":"transpose","dim":0,"begin":1},
+                                        {"kind":"slice","dim":0,"begin":1,"end":7}])"}) {
+      const Json source = Json::Object{{"tensor", "m"}, {"files", files}, {"dim", dim}};
+      const Json entry = Json::Object{
+          {"target", "p"}, {"sources", Json::Array{source}}, {"steps", Json::parse(steps)}};
+      const LoadPlan plan = LoadPlan::from_json(Json::Object{{"entries", Json::Array{entry}}});
+      const at::Tensor expected =
+          steps[1] == ']' ? whole_tensor : whole_tensor.t().slice(0, 1, 7).contiguous();
+      const std::vector<int64_t> shape = expected.sizes().vec();
+      for (int64_t along = 0; along < 2; ++along) {
+        for (int64_t first = 0; first < shape[along]; ++first) {
+          for (int64_t length = 1; first + length <= shape[along]; ++length) {
+            Plain rank({cut("p", shape, {along, first, length})});
+            execute(plan, rank, context);
+            CHECK(rank[0].equal(expected.narrow(along, first, length)));
+          }
+        }
+      }
+    }
+  }
+  // Pieces that do not fit each other, and one that is not there.
+  const std::string rows = (folder / "00.safetensors").string();
+  const std::string columns = (folder / "10.safetensors").string();
+  Plain module({whole("p", {6, 8})});
+  LoadPlan plan;
+  plan.entries = {{"p", {{"", "m", {rows, columns}, 0}}, {}}};
+  CHECK(report_of([&] { execute(plan, module, context); }).find("cannot be joined") !=
+        std::string::npos);
+  plan.entries = {{"p", {{"", "n", {rows, columns}, 0}}, {}}};
+  CHECK(report_of([&] { execute(plan, module, context); }).find("there is no \"n\"") !=
+        std::string::npos);
 }
 
 TEST_CASE("a cut through a reshape reads its own part alone") {
@@ -322,7 +369,7 @@ TEST_CASE("a saved module loads into the same values") {
   };
   Plain module = fresh();
   initialize(module, 3, context);
-  save(module, folder.path(), 100, context);
+  module.save({folder.path(), 100}, context);
   const Checkpoint checkpoint = Checkpoint::open(folder.path());
   CHECK(checkpoint.files().size() == 2);
   LoadPlan plan;
@@ -335,7 +382,7 @@ TEST_CASE("a saved module loads into the same values") {
   execute(plan, again, context);
   for (size_t i = 0; i < 3; ++i) CHECK(again[i].equal(module[i]));
   Plain rank({cut("w", {4, 4}, {0, 0, 2})});
-  CHECK(outcome_of([&] { save(rank, folder.path(), 0, context); }) == "UNSUPPORTED");
+  CHECK(outcome_of([&] { rank.save({folder.path()}, context); }) == "UNSUPPORTED");
 }
 
 TEST_CASE("a large load stays within the memory of its weights") {
@@ -348,12 +395,19 @@ TEST_CASE("a large load stays within the memory of its weights") {
     writer.write("a", at::ones({rows, columns}));
     writer.finish();
   }
+  // The same in two pieces that each have some of every row.
+  std::vector<std::string> halves;
+  for (const char* name : {"left.safetensors", "right.safetensors"}) {
+    halves.push_back((folder / name).string());
+    write_safetensors(halves.back(), {{"a", at::ones({rows, columns / 2})}});
+  }
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
-    for (const char* steps : {"[]", R"([{"kind":"transpose","dim":0,"begin":1}])"}) {
+    for (const char* steps : {"[]", R"([{"kind":"transpose","dim":0,"begin":1}])", ""}) {
       CAPTURE(std::string(steps));
+      const bool pieces = *steps == '\0';
       reset_peak();
       const int64_t before = peak_kib();
-      const bool turned = steps[1] != ']';
+      const bool turned = !pieces && steps[1] != ']';
       Plain module(
           {{"p",
             at::empty(turned ? at::IntArrayRef{columns, rows} : at::IntArrayRef{rows, columns},
@@ -362,7 +416,9 @@ TEST_CASE("a large load stays within the memory of its weights") {
             {},
             std::nullopt}});
       JobContext context;
-      execute(plan_of(path, {"a"}, steps), module, context);
+      LoadPlan joined;
+      joined.entries = {{"p", {{"", "a", halves, 1}}, {}}};
+      execute(pieces ? joined : plan_of(path, {"a"}, steps), module, context);
       const int64_t used = peak_kib() - before;
       const auto weights = static_cast<int64_t>(module[0].nbytes() >> 10);
       CAPTURE(std::string(dtype_name(dtype)));

@@ -4,8 +4,8 @@
 
 #include "distributed/gloo_group.h"
 #include "runtime/error.h"
-#include "runtime/load_plan.h"
 #include "runtime/loader.h"
+#include "runtime/save.h"
 #include "runtime/threads.h"
 
 namespace torchsight {
@@ -129,7 +129,9 @@ Server::Work Server::work_for(Message request) {
   }
   if (kind == "save") {
     return [module = module(), body](JobContext& context) {
-      save(*module, body.at("folder").as_string(), body.at("shardBytes").as_int(), context);
+      const auto shard_bytes = static_cast<uint64_t>(body.at("shardBytes").as_int());
+      module->save({body.at("folder").as_string(), shard_bytes, body.at("config").as_string()},
+                   context);
       return Message{};
     };
   }
