@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "programs/scratch.h"
 #include "remote/worker_process.h"
 #include "runtime/loader.h"
 
@@ -33,6 +34,7 @@ class RemoteModule final : public Module {
   std::shared_ptr<Ranks> ranks(JobContext& context);
   void start(JobContext& context);
 
+  std::unique_ptr<Scratch> scratch_;  // of a program; outlives its worker
   LoadRequest request_;
   int64_t size_;
   Json description_;

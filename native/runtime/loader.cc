@@ -22,6 +22,7 @@ bool LoadRequest::remote() const {
 }
 
 std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context) {
+  if (const Json* program = request.json.find("program")) return load_program(*program, context);
   std::shared_ptr<Module> module = make_module(request.config, request.options);
   if (const Json* plan = request.json.find("plan")) {
     execute(LoadPlan::from_json(*plan), *module, context);
