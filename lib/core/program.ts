@@ -18,7 +18,7 @@ export interface ProgramOptions extends JobControl {
   model?: string | undefined;
   /** `cuda:1`, …, of the kind that the package was compiled for. Default: the first of it. */
   device?: string | undefined;
-  /** Calls of one model that may run at a time, each with a copy of its state. Default 1. */
+  /** Calls of one model that may run at a time. Default 1. */
   runners?: number | undefined;
   /** Runs the code in a process of its own, so that a crash there is only an error here. */
   isolate?: boolean | undefined;
