@@ -53,6 +53,7 @@ export type { NamedTensors } from "./core/named.js";
 export { type JobOps, type Ops, ops } from "./core/ops.js";
 export type { Arithmetic, Operand } from "./core/ops-typed.js";
 export type { Device } from "./core/ops-types.js";
+export { Program, type ProgramOptions } from "./core/program.js";
 export type { FloatOf, Promote, PromoteScalar, RealOf, SumOf } from "./core/promotion.js";
 export type { Nested } from "./core/read.js";
 export { type ReshardOptions, reshard } from "./core/reshard.js";

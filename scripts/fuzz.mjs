@@ -10,7 +10,16 @@ const seconds = Number(process.argv[2] ?? 60);
 const tree = join(work, "fuzz");
 const [corpus, seeds, findings] = ["corpus", "seeds", "findings"].map((name) => join(tree, name));
 // As in fuzz_readers.cc: the first byte of an input chooses its reader.
-const reader = { safetensors: 0, json: 1, index: 2, npy: 3, npz: 4, manifest: 5 };
+const reader = {
+  safetensors: 0,
+  json: 1,
+  index: 2,
+  npy: 3,
+  npz: 4,
+  manifest: 5,
+  source: 6,
+  spec: 7,
+};
 
 try {
   if (!(seconds > 0)) throw new Stop(`expected seconds but received ${process.argv[2]}`);
@@ -91,6 +100,14 @@ function writeSeeds() {
     if (!name.endsWith(".safetensors")) seed(kind, name, readFileSync(join(fixtures, "npz", name)));
   }
   seed("json", "values", '{"a":[1,-2.5e3,true,null,"\\u00e9\\ud83d\\ude00"],"b":{"c":{}}}');
+  const check =
+    "static void check_input_0(\nint32_t a_expected_dtype = aoti_torch_dtype_float32();\n" +
+    "if (a_size[0] < 2) {\nif (a_size[0] > 64) {\nif (8 != a_size[1]) {\n";
+  seed("source", "one", check, 'assert_size_stride(a, {2L*s0, 8L}, {8L, 1L}, "input");\n');
+  const leaf = '{"type":null,"context":null,"children_spec":[]}';
+  const tuple = `{"type":"builtins.tuple","context":"null","children_spec":[${leaf}]}`;
+  const dict = `{"type":"builtins.dict","context":"[\\"a\\"]","children_spec":[${leaf}]}`;
+  seed("spec", "one", `[1,${tuple.replace(leaf, `${tuple},${dict}`)}]`);
   const shard = "model-00001-of-00001.safetensors";
   seed("index", "one", `{"metadata":{"total_size":4},"weight_map":{"a":"${shard}"}}`);
   seed("manifest", "two", JSON.stringify(twoRanks()));

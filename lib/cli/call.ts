@@ -1,7 +1,10 @@
+import { isProgram } from "../core/checkpoint.js";
 import { readTensors, writeTensors } from "../core/files.js";
-import { load } from "../core/load.js";
-import type { CallResult } from "../core/module.js";
+import type { Job } from "../core/job.js";
+import { type LoadOptions, load } from "../core/load.js";
+import type { CallResult, Module } from "../core/module.js";
 import { ops } from "../core/ops.js";
+import { Program } from "../core/program.js";
 import type { Tensor } from "../core/tensor.js";
 import "../models/index.js";
 import { usage } from "./arguments.js";
@@ -14,7 +17,7 @@ export default defineCommand({
   name: "call",
   description: "Calls a method of a model on tensors of a file",
   args: {
-    dir: { type: "positional", description: "The model's folder" },
+    dir: { type: "positional", description: "The model's folder, or a program (.pt2)" },
     method: { type: "positional", description: "The method, e.g. encode" },
     inputs: { type: "string", required: true, valueHint: "FILE", description: "Inputs by name" },
     outputs: { type: "string", required: true, valueHint: "FILE", description: "Where to write" },
@@ -22,6 +25,7 @@ export default defineCommand({
     taps: { type: "string", valueHint: "a,b|all", description: "Activations to write as well" },
     trace: { type: "string", valueHint: "FILE", description: "Write what happened when" },
     "keep-dtype": { type: "boolean", description: "Do not turn results into float32" },
+    trust: { type: "boolean", description: "Run the native code of a program" },
     ...MODEL_ARGS,
   },
   many: ["set"],
@@ -33,7 +37,10 @@ export default defineCommand({
     const bar = output.progress("loading");
     const { onProgress } = bar;
     try {
-      await using model = await load(args.dir, { ...options, onProgress });
+      const loading = { ...options, onProgress };
+      await using model = await (isProgram(args.dir)
+        ? loadProgram(args.dir, args.trust ?? false, loading)
+        : load(args.dir, loading));
       const started = performance.now();
       const calling = { args: settings, taps, trace: args.trace, signal, onProgress };
       using result = await model.call(args.method, inputs, calling);
@@ -53,6 +60,16 @@ export default defineCommand({
     }
   },
 });
+
+/** A package of programs, with the options of a model that mean something for it. */
+function loadProgram(path: string, trust: boolean, options: LoadOptions): Job<Module> {
+  const { dtype, seed, tensorParallel = 1, ...rest } = options;
+  if (dtype !== undefined) throw usage("a program computes in the dtype it was exported with");
+  if (seed !== undefined) throw usage("a program has its own weights: --random cannot be given");
+  if (tensorParallel > 1) throw usage("a program cannot be split over processes");
+  const { device, isolate, threads, signal, onProgress } = rest;
+  return Program.load(path, { trust, device, isolate, threads, signal, onProgress });
+}
 
 /** Outputs and taps as they go into the file. */
 function written(result: CallResult, keepDtype: boolean): Record<string, Tensor> {

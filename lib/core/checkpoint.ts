@@ -91,11 +91,21 @@ export function readConfig(path: string, name = "config.json"): unknown {
   }
 }
 
+/** Whether that is the name of a package of compiled programs. */
+export function isProgram(path: string): boolean {
+  return path.endsWith(".pt2");
+}
+
 /**
  * The file that says where a model's weights are: the manifest of a save by ranks, a safetensors
- * file, an index, or an npz. Throws `BAD_CHECKPOINT` where a folder has none.
+ * file, an index, or an npz. Throws `BAD_CHECKPOINT` where a folder has none, `UNSUPPORTED` for
+ * programs.
  */
 export function weightsFile(path: string): string {
+  if (isProgram(path)) {
+    const what = `expected weights but received a compiled program in ${path}`;
+    throw new TorchsightError("UNSUPPORTED", `${what}; open it with Program.load`);
+  }
   if (!statSync(path).isDirectory()) return path;
   const npz = readdirSync(path).filter((name) => name.endsWith(".npz"));
   const names = [SHARDS_FILE, WEIGHTS_FILE, INDEX_FILE, ...(npz.length === 1 ? npz : [])];

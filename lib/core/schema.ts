@@ -44,6 +44,8 @@ export interface ModuleDescription {
   methods: MethodSchema[];
   taps: string[];
   parameters: ParameterInfo[];
+  /** Of a program: what its package tells of each method. */
+  metadata?: Record<string, Record<string, string>>;
 }
 
 /** `encode(pixel_values: float32 [B, C, H, W]) -> last_hidden_state: float32 [B, N, d]` */

@@ -127,6 +127,22 @@ export interface LoadRequest {
   /** Milliseconds before a collective is given up. */
   collectiveTimeout?: number;
   threads?: number;
+  /** A package of compiled programs, opened in place of a model of this package. */
+  program?: ProgramRequest;
+}
+
+/** A package that PyTorch has exported and compiled ahead of time. */
+export interface ProgramRequest {
+  /** Absolute path of the archive. */
+  path: string;
+  /** Whether its native code may run; refused otherwise. */
+  trust: boolean;
+  /** The one model to load; all of them where it is left out. */
+  model?: string;
+  /** A device of the kind that it was compiled for. */
+  device?: string;
+  /** Calls of one model that may run at a time. Default 1. */
+  runners?: number;
 }
 
 /** What re-sharding takes; the JSON text of it goes to the core. */
@@ -146,7 +162,10 @@ export interface ReshardRequest {
 
 export interface LoadedModule {
   module: ModuleId;
-  /** JSON text: `{methods: MethodSchema[], taps: string[], parameters: {name, shape, dtype}[]}`. */
+  /**
+   * JSON text: `{methods: MethodSchema[], taps: string[], parameters: {name, shape, dtype}[]}`, and
+   * `metadata: {method: {key: text}}` of a program.
+   */
   description: string;
 }
 

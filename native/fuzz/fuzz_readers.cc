@@ -11,6 +11,8 @@
 #include "io/safetensors_header.h"
 #include "io/shard_manifest.h"
 #include "io/zip.h"
+#include "programs/call_spec.h"
+#include "programs/wrapper_source.h"
 #include "runtime/error.h"
 
 using namespace torchsight;
@@ -107,13 +109,23 @@ void read_npz(std::string_view input) {
   }
 }
 
+void read_source(std::string_view source) {
+  for (const InputCheck& check : read_input_checks(source)) {
+    require(check.strides.empty() || check.strides.size() == check.dimensions.size());
+    for (const Dimension& dimension : check.dimensions) {
+      require(!dimension.size.text().empty());
+      dimension.size.value({{"s0", 3}});
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   try {
-    switch (data[0] % 6) {
+    switch (data[0] % 8) {
       case 0:
         read_safetensors(input);
         break;
@@ -129,8 +141,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 4:
         read_npz(input);
         break;
-      default:
+      case 5:
         read_manifest(input);
+        break;
+      case 6:
+        read_source(input);
+        break;
+      default:
+        input_names(input, {"x"}, {{"Pair", {"a", "b"}}});
+        output_names(input, {{"Pair", {"a", "b"}}});
     }
   } catch (const Error&) {
     // A refusal. Any other exception ends the process and is a finding.

@@ -55,11 +55,35 @@ std::string inflate_entry(const ByteSource& archive, const ZipEntry& entry, uint
   if (!whole) refuse(archive, entry);
   return unpacked;
 }
+
+void unpack_entry(const ByteSource& archive, const ZipEntry& entry,
+                  const std::function<void(std::string_view)>& put) {
+  if (entry.deflated) return put(inflate_entry(archive, entry, entry.size));
+  std::vector<char> piece(std::min(kChunk, entry.size));
+  uLong checksum = ::crc32(0, nullptr, 0);
+  for (uint64_t at = 0; at < entry.size;) {
+    const uint64_t bytes = std::min(kChunk, entry.size - at);
+    archive.read(entry.begin + at, piece.data(), bytes);
+    checksum =
+        ::crc32(checksum, reinterpret_cast<const Bytef*>(piece.data()), static_cast<uInt>(bytes));
+    put({piece.data(), bytes});
+    at += bytes;
+  }
+  if (checksum != entry.checksum) refuse(archive, entry);
+}
 #else
 std::string inflate_entry(const ByteSource& archive, const ZipEntry& entry, uint64_t bytes) {
   throw Error(ErrorCode::kUnsupported,
               "expected stored entries in " + archive.name() + " but received \"" + entry.name +
                   "\" deflated, which this build without zlib cannot unpack",
+              "NO_ZLIB");
+}
+
+void unpack_entry(const ByteSource& archive, const ZipEntry& entry,
+                  const std::function<void(std::string_view)>& put) {
+  throw Error(ErrorCode::kUnsupported,
+              "expected a build with zlib to check \"" + entry.name + "\" of " + archive.name() +
+                  " but this one has none",
               "NO_ZLIB");
 }
 #endif

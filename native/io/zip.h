@@ -1,8 +1,11 @@
-// The directory of a zip archive, as far as npz files use it. Hostile input.
+// The directory of a zip archive, as far as npz files and packages of programs use it. Hostile
+// input.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/file.h"
@@ -26,5 +29,11 @@ std::vector<ZipEntry> read_zip_directory(const ByteSource& archive);
 /// The first `bytes` unpacked bytes of a deflated entry; all of them are checked against size and
 /// checksum. Throws `Error(kUnsupported)` where this library was built without zlib.
 std::string inflate_entry(const ByteSource& archive, const ZipEntry& entry, uint64_t bytes);
+
+/// Hands all unpacked bytes of an entry to `put`, piece by piece, and then checks them: what was
+/// put is not to be used if this throws `Error(kBadCheckpoint)`. Throws `Error(kUnsupported)` where
+/// this library was built without zlib.
+void unpack_entry(const ByteSource& archive, const ZipEntry& entry,
+                  const std::function<void(std::string_view)>& put);
 
 }  // namespace torchsight

@@ -25,9 +25,16 @@ RemoteModule::RemoteModule(LoadRequest request, JobContext& context)
 RemoteModule::~RemoteModule() = default;
 
 void RemoteModule::start(JobContext& context) {
+  Json request = request_.json;
+  if (const Json* program = request.find("program")) {
+    // A worker may be killed at any time: what it unpacks is removed here.
+    scratch_ = std::make_unique<Scratch>();
+    Json given = *program;
+    request.set("program", given.set("scratch", scratch_->path().string()));
+  }
   auto ranks = std::make_shared<Ranks>(size_);
   const Message reply =
-      ranks->ask(Json(Json::Object{{"kind", "load"}, {"request", request_.json}}), {}, context);
+      ranks->ask(Json(Json::Object{{"kind", "load"}, {"request", request}}), {}, context);
   description_ = reply.body.at("description");
   std::lock_guard lock(mutex_);
   ranks_ = std::move(ranks);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "programs/scratch.h"
 #include "remote/worker_process.h"
 #include "runtime/loader.h"
 
@@ -34,6 +35,7 @@ class RemoteModule final : public Module {
   /// Held by what ranks must all see in one order; calls of one worker run side by side.
   std::unique_lock<std::mutex> turn(JobContext& context);
 
+  std::unique_ptr<Scratch> scratch_;  // of a program; outlives its worker
   LoadRequest request_;
   int64_t size_;
   Json description_;

@@ -23,6 +23,7 @@ bool LoadRequest::remote() const {
 }
 
 std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context) {
+  if (const Json* program = request.json.find("program")) return load_program(*program, context);
   Group* group = request.options.group.get();
   PlanFiles files;
   LoadPlan plan;

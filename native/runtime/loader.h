@@ -20,7 +20,14 @@ struct LoadRequest {
 };
 
 /// Makes the module in this process and fills it from the request's plan, or at random from its
-/// seed.
+/// seed; or opens the program that the request names.
 std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context);
+
+/// Opens a package of programs that PyTorch has compiled ahead of time; `request` is a
+/// `ProgramRequest` of lib/native/addon.ts. Each model becomes a method of its name, the default
+/// `model` one called `forward`. Throws `Error(kBadInput)` with the reason NOT_TRUSTED unless
+/// `trust` is true, since a package is native code; `Error(kBadCheckpoint)` for damaged packages;
+/// `Error(kUnsupported)` for those that cannot run here.
+std::shared_ptr<Module> load_program(const Json& request, JobContext& context);
 
 }  // namespace torchsight

@@ -20,7 +20,8 @@ test("the example of the README runs as it is printed", async (t) => {
 
 test("the links of the README and of the pages lead somewhere", (t) => {
   const pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/install.md"];
-  for (const page of [...pages, "docs/architecture.md", "docs/errors.md"]) {
+  const docs = ["docs/architecture.md", "docs/errors.md", "docs/programs.md"];
+  for (const page of [...pages, ...docs]) {
     const text = readFileSync(join(root, page), "utf8");
     for (const [, link = ""] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
       if (/^https?:/.test(link)) continue;
