@@ -37,7 +37,10 @@ export type Overlap = (typeof OVERLAPS)[number];
 
 /** How a module is made and where it lives. */
 export interface LoadOptions extends JobControl {
-  /** `cpu`, `cuda:0`, …, or `auto` for an accelerator if there is one. Default `cpu`. */
+  /**
+   * `cpu`, `cuda:0`, …, or `auto` for an accelerator if there is one. `cuda` is the first card, or
+   * one card for each rank. Default `cpu`.
+   */
   device?: string | undefined;
   /** What weights are converted to and computed in. Default `float32`. */
   dtype?: ModuleDType | undefined;
@@ -151,13 +154,14 @@ function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
   };
 }
 
-function deviceOf({ device = "cpu" }: LoadOptions): string {
+function deviceOf({ device = "cpu", tensorParallel = 1 }: LoadOptions): string {
   if (device !== "auto") return device;
-  return (
-    native()
-      .devices()
-      .find(({ name }) => name !== "cpu")?.name ?? "cpu"
-  );
+  const accelerator = native()
+    .devices()
+    .find(({ name }) => name !== "cpu");
+  if (!accelerator) return "cpu";
+  // Ranks have a card each.
+  return tensorParallel > 1 ? accelerator.name.replace(/:\d+$/, "") : accelerator.name;
 }
 
 /** @internal What a model's folder or file says of it. */

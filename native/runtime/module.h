@@ -114,6 +114,11 @@ class Module {
   virtual std::vector<Parameter> parameters() { return {}; }
   /// Called once after all parameters are filled: packing, choosing kernels.
   virtual void loaded() {}
+  /// Whether the method gives its device the same work for all inputs of the same shapes, and never
+  /// waits for it, so that the work can be captured once and replayed.
+  virtual bool fixed(const std::string&) const { return false; }
+  /// Where it computes: jobs that call it belong to the lane of that device.
+  at::Device device() const noexcept { return options_.device; }
   /// `{methods, taps, parameters: [{name, shape, dtype}]}`, as JavaScript sees the module.
   virtual Json describe();
   /// Checks inputs, options and taps against the schema, then runs the method without gradients.
