@@ -87,7 +87,6 @@ std::shared_ptr<Module> make_model(const Arguments& arguments, at::Device device
   options.device = device;
   std::shared_ptr<Module> module = make_module(config, options);
   for (const Parameter& parameter : module->parameters()) fill(parameter);
-  module->place(device);
   module->loaded();
   return module;
 }

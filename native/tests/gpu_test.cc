@@ -173,7 +173,6 @@ TEST_CASE("gpu: captured calls of a ViT-22B give what plain ones give") {
   if (no_card()) return;
   if (!has_work_graphs(kCard)) return void(skipped("this libtorch has no graphs for cards"));
   const std::shared_ptr<Module> plain = test::random_model(vit_for_cards(), on_card(at::kBFloat16));
-  plain->place(kCard);
   const auto captured = capture_calls(plain);
   for (const int64_t batch : {1, 2, 1}) {
     for (int i = 0; i < 3; ++i) {
