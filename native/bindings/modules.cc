@@ -6,6 +6,7 @@
 
 #ifndef _WIN32
 #include "remote/data_parallel.h"
+#include "remote/joined_module.h"
 #include "remote/remote_module.h"
 #endif
 
@@ -21,6 +22,15 @@ RemoteModule* remote(const std::shared_ptr<Module>& module) {
   return dynamic_cast<RemoteModule*>(module.get());
 }
 #endif
+
+// Whether other processes make the same calls, in the same order.
+bool in_turn(const std::shared_ptr<Module>& module) {
+#ifdef _WIN32
+  return false;
+#else
+  return dynamic_cast<JoinedModule*>(module.get()) != nullptr;
+#endif
+}
 
 // What one call of a method holds while it runs.
 struct Running {
@@ -51,6 +61,7 @@ napi_value submit_running(Environment& environment, JobSpec spec,
 napi_value submit_load(Environment& environment, const Napi::CallbackInfo& info) {
   auto request = std::make_shared<LoadRequest>(Json::parse(to_text(info[0]), "request"));
   JobSpec spec = environment.job_spec(info[1]);
+  spec.in_turn = request->joins();
   auto loaded = std::make_shared<std::shared_ptr<Module>>();
   auto description = std::make_shared<std::string>();
   spec.work = [request, loaded, description](JobContext& context) {
@@ -70,6 +81,7 @@ napi_value submit_load(Environment& environment, const Napi::CallbackInfo& info)
 napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info) {
   const std::shared_ptr<Module> module = environment.modules.at(to_handle(info[0]));
   JobSpec spec = environment.job_spec(info[6]);
+  spec.in_turn = in_turn(module);
   auto running = prepare(environment, info[2], info[3], spec);
   std::vector<std::string> taps;
   const auto names = info[4].As<Napi::Array>();
@@ -88,6 +100,7 @@ napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info)
 napi_value submit_save(Environment& environment, const Napi::CallbackInfo& info) {
   const std::shared_ptr<Module> module = environment.modules.at(to_handle(info[0]));
   JobSpec spec = environment.job_spec(info[3]);
+  spec.in_turn = in_turn(module);
   const int64_t shard_bytes = info[2].As<Napi::Number>().Int64Value();
   spec.work = [module, folder = to_text(info[1]), shard_bytes](JobContext& context) {
 #ifndef _WIN32
