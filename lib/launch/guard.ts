@@ -3,13 +3,14 @@
  * with the parent, however that ended.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Writable } from "node:stream";
 
 /** Seconds between the signal that asks and the one that does not. */
-const GRACE_SECONDS = 4;
+const GRACE_SECONDS = 3;
 
 const SCRIPT = `trap '' INT TERM HUP
-read groups
-read never
+while read -r group; do groups="$groups -$group"; done
+[ -n "$groups" ] || exit 0
 kill -TERM $groups
 sleep ${GRACE_SECONDS}
 kill -KILL $groups`;
@@ -18,17 +19,21 @@ kill -KILL $groups`;
 export class Guard {
   readonly #shell: ChildProcess;
 
-  /** @param groups - the numbers of the groups' leaders */
-  constructor(groups: readonly number[]) {
+  constructor() {
     this.#shell = spawn("/bin/sh", ["-c", SCRIPT], {
       stdio: ["pipe", "ignore", "ignore"],
       detached: true,
     });
-    this.#shell.on("error", () => {});
+    const { stdin } = this.#shell;
+    for (const stream of [this.#shell, stdin]) stream?.on("error", () => {});
+    // Neither keeps this program from ending.
     this.#shell.unref();
-    this.#shell.stdin?.on("error", () => {});
-    this.#shell.stdin?.write(`${groups.map((group) => -group).join(" ")}\n`);
-    (this.#shell.stdin as unknown as { unref?: () => void } | null)?.unref?.();
+    (stdin as (Writable & { unref?(): void }) | null)?.unref?.();
+  }
+
+  /** Takes a group along, by the number of its leader. */
+  watch(group: number): void {
+    this.#shell.stdin?.write(`${group}\n`);
   }
 
   /** Nothing is left to watch over. */

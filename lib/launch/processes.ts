@@ -26,7 +26,7 @@ export interface RankEnd {
 }
 
 /** Milliseconds that ranks have to end by themselves once they were asked to. */
-const GRACE_MS = 4000;
+const GRACE_MS = 3000;
 /** Milliseconds for what a rank has written to arrive after its end. */
 const OUTPUT_MS = 1000;
 
@@ -38,7 +38,7 @@ export class Ranks {
   readonly ends: RankEnd[] = [];
   readonly #children: ChildProcess[] = [];
   readonly #started = performance.now();
-  #guard: Guard | undefined;
+  readonly #guard = onWindows ? undefined : new Guard();
   #kill: NodeJS.Timeout | undefined;
   #asked = false;
 
@@ -46,7 +46,7 @@ export class Ranks {
 
   /**
    * Starts all ranks and returns once the last one has ended. The first that fails, or a call of
-   * {@link end}, ends the others: asked by a signal, by force 4 s later. Throws `NOT_FOUND` where
+   * {@link end}, ends the others: asked by a signal, by force 3 s later. Throws `NOT_FOUND` where
    * there is no such program.
    */
   async run(): Promise<void> {
@@ -56,8 +56,6 @@ export class Ranks {
     process.on("exit", atExit);
     try {
       const ended = this.options.environments.map((env, rank) => this.#start(env, rank));
-      const groups = this.#children.flatMap(({ pid }) => pid ?? []);
-      if (!onWindows && groups.length > 0) this.#guard = new Guard(groups);
       const failures = (await Promise.allSettled(ended)).filter((end) => end.status === "rejected");
       if (failures[0]) throw failures[0].reason;
     } finally {
@@ -90,6 +88,7 @@ export class Ranks {
       detached: !onWindows,
       windowsHide: true,
     });
+    if (child.pid !== undefined) this.#guard?.watch(child.pid);
     this.#children.push(child);
     const written = [
       child.stdout.pipe(new Lines((line) => form.stdout(rank, line))),

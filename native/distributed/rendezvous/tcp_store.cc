@@ -1,7 +1,9 @@
 #include "distributed/rendezvous/tcp_store.h"
 
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <cstdlib>
 #include <map>
 #include <mutex>
 
@@ -22,8 +24,15 @@ Served& served() {
   return *all;
 }
 
+// What c10d logs of its sockets, with traces of the C++ stack, is thrown as well. Programs that
+// want to read it set the variable.
+void quieten() {
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = ::c10::GLOG_FATAL;
+}
+
 c10::intrusive_ptr<c10d::Store> connect(const Endpoint& endpoint, bool serve,
                                         const Patience& patience) {
+  quieten();
   c10d::TCPStoreOptions options;
   options.port = static_cast<uint16_t>(endpoint.port);
   options.waitWorkers = false;
