@@ -76,6 +76,8 @@ export type { TextPrompt } from "./generation/batch.js";
 export type { GenerateOptions } from "./generation/options.js";
 export type { FinishReason, GeneratedText, TokenEvent } from "./generation/types.js";
 export { type HubOptions, locate, type Pulled, type PullOptions, pull } from "./hub/index.js";
+export { type LaunchedGroup, launchedGroup } from "./launch/environment.js";
+export type { LauncherGroup, LaunchOption } from "./launch/join.js";
 export type { Colour } from "./media/colours.js";
 export { type DrawnBox, type DrawOptions, drawBoxes } from "./media/draw.js";
 export {

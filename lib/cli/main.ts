@@ -33,6 +33,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Tell how well pictures fit texts",
     load: async () => (await import("./similar.js")).default,
   },
+  launch: {
+    summary: "Start a program once for each rank of a group",
+    load: async () => (await import("./launch.js")).default,
+  },
   bench: {
     summary: "Measure this machine",
     load: async () => (await import("./bench.js")).default,

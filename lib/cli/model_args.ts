@@ -2,7 +2,6 @@
 import type { ArgsDef } from "citty";
 import {
   GROUPS,
-  type GroupKind,
   LAYOUTS,
   type Layout,
   type LoadOptions,
@@ -28,9 +27,9 @@ export const MODEL_ARGS = {
   },
   group: {
     type: "enum",
-    options: [...GROUPS],
+    options: [...GROUPS, "launcher"],
     default: "gloo",
-    description: "Ranks are processes over Gloo, or threads",
+    description: "Ranks are started processes over Gloo, threads, or a launcher's processes",
   },
   layout: {
     type: "enum",
@@ -72,12 +71,13 @@ export function loadOptions(args: ModelValues, signal: AbortSignal): LoadOptions
   return {
     device,
     signal,
-    threads,
+    // A rank of a launcher computes in this process, whose threads are set above.
+    threads: args.group === "launcher" ? undefined : threads,
     tensorParallel,
     dataParallel,
     dtype: args.dtype as ModuleDType | undefined,
     isolate: args.isolate,
-    group: args.group as GroupKind | undefined,
+    group: args.group as LoadOptions["group"],
     layout: args.layout as Layout | undefined,
     overlap: args.overlap as Overlap | undefined,
     seed: args.random ? seed : undefined,

@@ -1,3 +1,4 @@
+import { isLaunchOption, joinRequest, type LaunchOption } from "../launch/join.js";
 import type { LoadedModule, LoadRequest, NativeValue } from "../native/addon.js";
 import {
   type Checkpoint,
@@ -54,8 +55,13 @@ export interface LoadOptions extends JobControl {
   tensorParallel?: number | undefined;
   /** Splits batches over this many replicas, each of `tensorParallel` ranks. */
   dataParallel?: number | undefined;
-  /** Default `gloo`: a process for each rank. */
-  group?: GroupKind | undefined;
+  /**
+   * How ranks are joined. Default `gloo`: a process is started for each. With `launcher`, or a
+   * group told in full, nothing is started: this process is one of the ranks, and all of them must
+   * load the same and make the same calls in the same order. `tensorParallel` ranks in a row then compute
+   * one model (default: all), so that there may be several replicas, one for each such row.
+   */
+  group?: GroupKind | LaunchOption | undefined;
   /** Default `tokens`. */
   layout?: Layout | undefined;
   /** Default `auto`. The numbers are the same, bit for bit. */
@@ -135,8 +141,10 @@ function start<M extends { [K in keyof M]: MethodTypes }>(
 }
 
 function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
+  const { group } = options;
+  if (isLaunchOption(group)) return joinedRequestOf(opened, options, group);
   const { dtype = "float32", isolate, tensorParallel = 1, dataParallel = 1 } = options;
-  const { collectiveTimeout, threads, group, layout, overlap, pieces } = options;
+  const { collectiveTimeout, threads, layout, overlap, pieces } = options;
   const sharding = { layout, overlap, pieces };
   const extra = tensorParallel > 1 ? { ...sharding, ...options.extra } : options.extra;
   return {
@@ -152,6 +160,21 @@ function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
     ...(collectiveTimeout !== undefined && { collectiveTimeout }),
     ...(threads !== undefined && { threads }),
   };
+}
+
+/** The request of a process that is one of the ranks itself. */
+function joinedRequestOf(opened: Opened, options: LoadOptions, group: LaunchOption): LoadRequest {
+  const { tensorParallel, layout, overlap, pieces } = options;
+  const { addon, libtorch } = native().versions();
+  const extra = { layout, overlap, pieces, ...options.extra };
+  const request = requestOf(opened, { ...options, extra, group: undefined, tensorParallel: 1 });
+  const alike = {
+    torchsight: addon,
+    libtorch,
+    tensorParallel: String(tensorParallel ?? "all ranks"),
+    collectiveTimeout: String(options.collectiveTimeout ?? "default"),
+  };
+  return { ...request, join: joinRequest(group, tensorParallel, alike) };
 }
 
 function deviceOf({ device = "cpu", tensorParallel = 1 }: LoadOptions): string {
@@ -248,7 +271,8 @@ function checkOptions(options: LoadOptions): void {
     throw invalidArgument("dtype", `one of ${MODULE_DTYPES.join(", ")}`, dtype);
   }
   oneOf("layout", options.layout, LAYOUTS);
-  oneOf("group", options.group, GROUPS);
+  if (!isLaunchOption(options.group)) oneOf("group", options.group, [...GROUPS, "launcher"]);
+  else checkJoining(options);
   oneOf("overlap", options.overlap, OVERLAPS);
   wholeNumber("seed", seed, 0);
   wholeNumber("tensorParallel", tensorParallel, 1);
@@ -256,6 +280,19 @@ function checkOptions(options: LoadOptions): void {
   wholeNumber("pieces", options.pieces, 1);
   wholeNumber("collectiveTimeout", collectiveTimeout, 1);
   wholeNumber("threads", threads, 1);
+}
+
+/** Processes of a launcher are neither started nor watched from here. */
+function checkJoining({ isolate, dataParallel = 1, threads }: LoadOptions): void {
+  const given = {
+    isolate: isolate || undefined,
+    dataParallel: dataParallel > 1 || undefined,
+    threads,
+  };
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    throw invalidArgument(name, "no value beside the group of a launcher", value);
+  }
 }
 
 function oneOf(name: string, value: unknown, known: readonly string[]): void {

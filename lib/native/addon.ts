@@ -124,6 +124,8 @@ export interface LoadRequest {
   dataParallel?: number;
   /** How ranks are joined: `gloo` processes, or `local` threads of this one. */
   group?: string;
+  /** This process is to be one of the ranks itself. */
+  join?: JoinRequest;
   /** Milliseconds before a collective is given up. */
   collectiveTimeout?: number;
   threads?: number;
@@ -158,6 +160,26 @@ export interface ReshardRequest {
   shardBytes: number;
   /** The text of config.json. */
   configText: string;
+}
+
+/** How one process of a launcher meets the others. */
+export interface JoinRequest {
+  /** Among all processes of the launcher. */
+  rank: number;
+  size: number;
+  /** So many consecutive ranks compute one module. */
+  together: number;
+  /** Where the ranks meet. */
+  host: string;
+  port: number;
+  /** Whether this process is to serve the store there. */
+  serves: boolean;
+  /** The interface or address to listen on; left out, the way to `host`. */
+  listen?: string;
+  /** Milliseconds for all ranks to come. */
+  timeout?: number;
+  /** What must be the same on all ranks, by names that messages show. */
+  alike: Record<string, string>;
 }
 
 export interface LoadedModule {

@@ -7,6 +7,7 @@
 
 #ifndef _WIN32
 #include "remote/data_parallel.h"
+#include "remote/joined_module.h"
 #include "remote/remote_module.h"
 #endif
 
@@ -22,6 +23,15 @@ RemoteModule* remote(const std::shared_ptr<Module>& module) {
   return dynamic_cast<RemoteModule*>(module.get());
 }
 #endif
+
+// Whether other processes make the same calls, in the same order.
+bool in_turn(const std::shared_ptr<Module>& module) {
+#ifdef _WIN32
+  return false;
+#else
+  return dynamic_cast<JoinedModule*>(module.get()) != nullptr;
+#endif
+}
 
 // What one call of a method holds while it runs.
 struct Running {
@@ -54,6 +64,7 @@ napi_value submit_running(Environment& environment, JobSpec spec, std::shared_pt
 napi_value submit_load(Environment& environment, const Napi::CallbackInfo& info) {
   auto request = std::make_shared<LoadRequest>(Json::parse(to_text(info[0]), "request"));
   JobSpec spec = environment.job_spec(info[1]);
+  spec.in_turn = request->joins();
   auto loaded = std::make_shared<std::shared_ptr<Module>>();
   auto description = std::make_shared<std::string>();
   spec.work = [request, loaded, description](JobContext& context) {
@@ -78,6 +89,7 @@ napi_value submit_load(Environment& environment, const Napi::CallbackInfo& info)
 napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info) {
   const std::shared_ptr<Module> module = environment.modules.at(to_handle(info[0]));
   JobSpec spec = environment.job_spec(info[6]);
+  spec.in_turn = in_turn(module);
   auto running = prepare(environment, info[2], info[3], spec);
   std::vector<std::string> taps;
   const auto names = info[4].As<Napi::Array>();
@@ -98,6 +110,7 @@ napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info)
 napi_value submit_save(Environment& environment, const Napi::CallbackInfo& info) {
   const std::shared_ptr<Module> module = environment.modules.at(to_handle(info[0]));
   JobSpec spec = environment.job_spec(info[4]);
+  spec.in_turn = in_turn(module);
   const auto shard_bytes = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
   const SaveOptions options{to_text(info[1]), shard_bytes, to_text(info[3])};
   spec.work = [module, options](JobContext& context) { module->save(options, context); };

@@ -14,15 +14,14 @@ namespace torchsight {
 
 #ifdef __linux__
 
-std::shared_ptr<Group> make_gloo_group(c10::intrusive_ptr<c10d::Store> store,
-                                       const GlooOptions& options) {
+c10::intrusive_ptr<c10d::Backend> make_gloo_backend(c10::intrusive_ptr<c10d::Store> store,
+                                                    const GlooOptions& options) {
   try {
     auto gloo = c10d::ProcessGroupGloo::Options::create(options.timeout);
     // By address: on hosts whose name resolves to loopback Gloo would publish that silently.
     gloo->devices = {c10d::ProcessGroupGloo::createDeviceForHostname(options.host)};
-    auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(
+    return c10::make_intrusive<c10d::ProcessGroupGloo>(
         std::move(store), static_cast<int>(options.rank), static_cast<int>(options.size), gloo);
-    return make_c10d_group(std::move(backend), options.timeout);
   } catch (const std::exception&) {
     throw Error(ErrorCode::kRendezvous, "rank " + std::to_string(options.rank) + " of " +
                                             std::to_string(options.size) +
@@ -32,11 +31,17 @@ std::shared_ptr<Group> make_gloo_group(c10::intrusive_ptr<c10d::Store> store,
 
 #else
 
-std::shared_ptr<Group> make_gloo_group(c10::intrusive_ptr<c10d::Store>, const GlooOptions&) {
+c10::intrusive_ptr<c10d::Backend> make_gloo_backend(c10::intrusive_ptr<c10d::Store>,
+                                                    const GlooOptions&) {
   throw Error(ErrorCode::kUnsupported, "Gloo groups need Linux: libtorch exports Gloo only there");
 }
 
 #endif
+
+std::shared_ptr<Group> make_gloo_group(c10::intrusive_ptr<c10d::Store> store,
+                                       const GlooOptions& options) {
+  return make_c10d_group(make_gloo_backend(std::move(store), options), options.timeout);
+}
 
 c10::intrusive_ptr<c10d::Store> make_file_store(const std::string& path, int64_t size,
                                                 std::chrono::milliseconds timeout) {

@@ -1,6 +1,7 @@
 // Ranks that are processes, joined by Gloo.
 #pragma once
 
+#include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
 #include <string>
@@ -16,8 +17,12 @@ struct GlooOptions {
   std::chrono::milliseconds timeout{30'000};
 };
 
-/// Joins the ranks that meet at `store`. Throws `Error(kRendezvous)` where they do not within the
-/// timeout, and `Error(kUnsupported)` on platforms without Gloo.
+/// Connects the ranks that meet at `store`. Throws `Error(kRendezvous)` where they do not within
+/// the timeout, and `Error(kUnsupported)` on platforms without Gloo.
+c10::intrusive_ptr<c10d::Backend> make_gloo_backend(c10::intrusive_ptr<c10d::Store> store,
+                                                    const GlooOptions& options);
+
+/// As `make_gloo_backend`, as a group with the same timeout.
 std::shared_ptr<Group> make_gloo_group(c10::intrusive_ptr<c10d::Store> store,
                                        const GlooOptions& options);
 

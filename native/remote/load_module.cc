@@ -4,6 +4,7 @@
 #include "runtime/error.h"
 #else
 #include "remote/data_parallel.h"
+#include "remote/joined_module.h"
 #include "remote/local_ranks.h"
 #include "remote/remote_module.h"
 #endif
@@ -13,7 +14,7 @@ namespace torchsight {
 #ifdef _WIN32
 
 std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context) {
-  if (!request.remote()) return load_here(request, context);
+  if (!request.remote() && !request.joins()) return load_here(request, context);
   throw Error(ErrorCode::kUnsupported, "isolated and sharded modules need a POSIX system");
 }
 
@@ -32,6 +33,7 @@ std::shared_ptr<Module> load_replica(const LoadRequest& request, JobContext& con
 }  // namespace
 
 std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context) {
+  if (request.joins()) return std::make_shared<JoinedModule>(std::move(request), context);
   if (!request.remote()) return load_here(request, context);
   const int64_t replicas = request.json.get("dataParallel", 1);
   if (replicas == 1) return load_replica(request, context);

@@ -18,6 +18,11 @@ std::optional<Error> Job::verdict() const {
   return std::nullopt;
 }
 
+void Job::drop_work() {
+  spec_.work = nullptr;
+  place_.reset();
+}
+
 JobStats Job::stats() const {
   using Seconds = std::chrono::duration<double>;
   const auto now = Clock::now();

@@ -95,6 +95,10 @@ std::shared_ptr<Job> Lane::submit(JobSpec spec) {
                         std::to_string(counters_.queued_bytes) + " bytes wait",
                     wait);
   }
+  if (job->spec_.in_turn) {
+    job->spec_.priority = Priority::kNormal;
+    job->place_ = std::make_unique<Turn>();
+  }
   ++counters_.submitted;
   counters_.queued_bytes += bytes;
   queue_.push_back(job);
@@ -111,11 +115,11 @@ std::shared_ptr<Job> Lane::submit(JobSpec spec) {
   return job;
 }
 
-void Lane::cancel(const std::shared_ptr<Job>& job) {
+void Lane::cancel(const std::shared_ptr<Job>& job, bool even_in_turn) {
   Lock lock(mutex_);
   job->cancel_ = true;
   auto queued = std::find(queue_.begin(), queue_.end(), job);
-  if (queued == queue_.end()) {
+  if (queued == queue_.end() || (job->spec_.in_turn && !even_in_turn)) {
     job->turn_.notify_one();
     return;
   }
@@ -123,7 +127,7 @@ void Lane::cancel(const std::shared_ptr<Job>& job) {
   counters_.queued_bytes -= job->spec_.input_bytes;
   ++counters_.cancelled;
   lock.unlock();
-  job->spec_.work = nullptr;
+  job->drop_work();
   job->spec_.observer->finished(job->verdict(), job->stats());
 }
 
@@ -137,7 +141,7 @@ void Lane::drain(const void* owner) {
       }
     }
   }
-  for (const auto& job : mine) cancel(job);
+  for (const auto& job : mine) cancel(job, true);
   Lock lock(mutex_);
   settled_.wait(lock, [&] {
     return std::none_of(running_.begin(), running_.end(),

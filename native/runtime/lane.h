@@ -21,6 +21,7 @@
 #include "runtime/error.h"
 #include "runtime/job.h"
 #include "runtime/memory.h"
+#include "runtime/turn.h"
 
 namespace torchsight {
 
@@ -57,6 +58,10 @@ struct JobSpec {
   size_t stream_capacity = 16;
   int64_t input_bytes = 0;
   const void* owner = nullptr;  // whose jobs `Lane::drain` ends
+  /// For work that other processes do together with this one: whatever its priority, it runs in the
+  /// order in which it was submitted, even where it was cancelled or its deadline has passed
+  /// before, since the others would wait for it.
+  bool in_turn = false;
 };
 
 class Lane;
@@ -78,6 +83,8 @@ class Job final : public JobContext {
   friend class Lane;
   void release_device() noexcept override;
   void acquire_device() noexcept override;
+  /// Lets go of what the work holds, and of its place among those in turn.
+  void drop_work();
   /// Times up to now.
   JobStats stats() const;
   /// Why the job must end now, if it must.
@@ -86,6 +93,7 @@ class Job final : public JobContext {
   Lane& lane_;
   JobSpec spec_;
   std::atomic<bool> cancel_{false};
+  std::unique_ptr<Turn> place_;  // of a job in turn, until its work has ended
   std::shared_ptr<MemoryMeter> meter_ = std::make_shared<MemoryMeter>();
   Clock::time_point submitted_;
   std::optional<Clock::time_point> began_;
@@ -139,7 +147,7 @@ class Lane {
   /// Puts a job into the queue. Jobs start in order of priority, first come first served within
   /// one; a job that was passed over `kStarvationBound` times goes first.
   std::shared_ptr<Job> submit(JobSpec spec);
-  void cancel(const std::shared_ptr<Job>& job);
+  void cancel(const std::shared_ptr<Job>& job) { cancel(job, false); }
   /// Cancels all jobs of `owner`, or of everybody where it is null, and waits until the last one
   /// has ended.
   void drain(const void* owner);
@@ -177,6 +185,8 @@ class Lane {
   void perform(Job& job);
   void perform_once(Job& job);
   void watch();
+  /// Marks a job as cancelled. A queued one ends, but for those in turn unless `even_in_turn`.
+  void cancel(const std::shared_ptr<Job>& job, bool even_in_turn);
   void count(const std::optional<Error>& error);
   void wait_for_turn(Job& job, Lock& lock);
   void pass_turn();

@@ -76,6 +76,7 @@ void Lane::run(const std::shared_ptr<Job>& job) {
   job->began_ = Clock::now();
   try {
     apply_intraop_threads();
+    if (job->place_) job->place_->wait();
     {
       Lock lock(mutex_);
       wait_for_turn(*job, lock);
@@ -87,7 +88,7 @@ void Lane::run(const std::shared_ptr<Job>& job) {
     error = job->verdict();
     if (!error) error = current_error();
   }
-  job->spec_.work = nullptr;  // what the work holds goes before anyone hears of its end
+  job->drop_work();  // before anyone hears of its end
   const JobStats stats = job->stats();
   {
     Lock lock(mutex_);
@@ -144,8 +145,9 @@ void Lane::wait_for_turn(Job& job, Lock& lock) {
     waiting_.push_back(&job);
     ++waiting_count_;
     if (!holder_) pass_turn();
-    const auto ready = [&] { return job.has_device_ || job.verdict(); };
-    if (job.spec_.deadline) {
+    const bool leaves = !job.spec_.in_turn;
+    const auto ready = [&] { return job.has_device_ || (leaves && job.verdict()); };
+    if (job.spec_.deadline && leaves) {
       job.turn_.wait_until(lock, *job.spec_.deadline, ready);
     } else {
       job.turn_.wait(lock, ready);
@@ -174,7 +176,7 @@ void Lane::pass_turn() {
 std::optional<Clock::time_point> Lane::next_deadline() const {
   std::optional<Clock::time_point> next;
   for (const auto& job : queue_) {
-    const auto deadline = job->spec_.deadline;
+    const auto deadline = job->spec_.in_turn ? std::nullopt : job->spec_.deadline;
     if (deadline && (!next || *deadline < *next)) next = deadline;
   }
   return next;
@@ -184,7 +186,7 @@ Lane::Jobs Lane::take_expired() {
   Jobs expired;
   for (auto it = queue_.begin(); it != queue_.end();) {
     const auto job = it++;
-    if (!(*job)->verdict()) continue;
+    if ((*job)->spec_.in_turn || !(*job)->verdict()) continue;
     counters_.queued_bytes -= (*job)->spec_.input_bytes;
     ++counters_.expired;
     expired.splice(expired.end(), queue_, job);
@@ -212,7 +214,7 @@ void Lane::watch() {
     const Jobs expired = take_expired();
     lock.unlock();
     for (const auto& job : expired) {
-      job->spec_.work = nullptr;
+      job->drop_work();
       job->spec_.observer->finished(job->verdict(), job->stats());
     }
     lock.lock();

@@ -17,6 +17,8 @@ struct LoadRequest {
   explicit LoadRequest(Json json);
   /// Whether the module is to live in a process of its own, or in one for each rank.
   bool remote() const;
+  /// Whether this process is one of the ranks, among those of a launcher.
+  bool joins() const { return json.find("join") != nullptr; }
 };
 
 /// Makes the module in this process and fills it from the request's plan, or at random from its

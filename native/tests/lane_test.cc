@@ -105,6 +105,73 @@ TEST_CASE("a queued job is cancelled at once and never starts") {
   CHECK_FALSE(ran);
 }
 
+TEST_CASE("jobs in turn run one by one as they were submitted, cancelled or late ones as well") {
+  std::promise<void> gate;
+  auto opened = gate.get_future().share();
+  std::vector<Handle> jobs;
+  std::vector<int> ran;
+  const auto in_turn = [&](int number, Priority priority, std::optional<Clock::time_point> end) {
+    JobSpec spec;
+    spec.in_turn = true;
+    spec.priority = priority;
+    spec.deadline = end;
+    jobs.push_back(submit(
+        [&, number](JobContext& context) {
+          {
+            JobContext::Yielded yielded(context);
+            opened.wait();
+          }
+          ran.push_back(number);
+        },
+        std::move(spec)));
+  };
+  // More than can be in progress, those that would go first last.
+  const int count = static_cast<int>(lane().limits().threads) + 8;
+  for (int i = 0; i < count; ++i) {
+    in_turn(i, i < count / 2 ? Priority::kLow : Priority::kHigh, std::nullopt);
+  }
+  in_turn(count, Priority::kHigh, Clock::now() + 10ms);
+  lane().cancel(jobs[1].job);
+  lane().cancel(jobs[count - 1].job);
+  std::this_thread::sleep_for(30ms);
+  CHECK(jobs[1].watcher->ends == 0);
+  gate.set_value();
+  for (int i = 0; i <= count; ++i) {
+    const auto error = jobs[i].wait();
+    CHECK(error.has_value() == (i == 1 || i >= count - 1));
+    if (error) CHECK(error->code() == (i == count ? ErrorCode::kDeadline : ErrorCode::kCancelled));
+  }
+  for (int i = 0; i <= count; ++i) CHECK(ran.at(i) == i);
+}
+
+TEST_CASE("drain ends queued jobs in turn without running them") {
+  std::promise<void> gate;
+  auto opened = gate.get_future().share();
+  int mine = 0;
+  std::atomic<int> ran{0};
+  std::vector<Handle> jobs;
+  for (size_t i = 0; i < lane().limits().threads + 3; ++i) {
+    JobSpec spec;
+    spec.in_turn = true;
+    spec.owner = &mine;
+    jobs.push_back(submit(
+        [&, opened](JobContext& context) {
+          JobContext::Yielded yielded(context);
+          opened.wait();
+          ++ran;
+        },
+        std::move(spec)));
+  }
+  std::thread opener([&] {
+    std::this_thread::sleep_for(50ms);
+    gate.set_value();
+  });
+  lane().drain(&mine);
+  opener.join();
+  for (auto& job : jobs) CHECK(job.wait()->code() == ErrorCode::kCancelled);
+  CHECK(ran <= static_cast<int>(lane().limits().threads));
+}
+
 TEST_CASE("a short job gets its turn while a long one runs") {
   auto lengthy = submit([](JobContext& context) { spin(context, 300ms, 5ms); });
   std::this_thread::sleep_for(20ms);

@@ -1,0 +1,137 @@
+#include "distributed/rendezvous/join.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+
+#include <future>
+
+#include "distributed/c10d_group.h"
+#include "distributed/gloo_group.h"
+#include "distributed/rendezvous/meeting.h"
+#include "distributed/rendezvous/tcp_store.h"
+#include "runtime/error.h"
+
+namespace torchsight {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Weights may take their time; a rank that is stopped meanwhile is found then.
+constexpr milliseconds kLoading = std::chrono::minutes(30);
+// To connect with each other where the last one has come at the last moment.
+constexpr milliseconds kConnect{1000};
+
+/// Runs `work` on a thread of its own, which is left behind where patience ends first: a store
+/// whose process is stopped does not answer, and cannot be asked with a time limit.
+template <typename Work>
+auto within(const Patience& patience, JobContext& context, const std::string& place, Work work) {
+  using Result = decltype(work());
+  std::promise<Result> promise;
+  auto future = promise.get_future();
+  std::thread([promise = std::move(promise), work = std::move(work)]() mutable {
+    try {
+      promise.set_value(work());
+    } catch (...) {
+      promise.set_exception(std::make_exception_ptr(current_error()));
+    }
+  }).detach();
+  const JobContext::Yielded yielded(context);
+  const Patience longer = patience.longer_by(2 * kConnect);
+  while (future.wait_for(milliseconds(5)) != std::future_status::ready) {
+    if (!context.cancelled() && !longer.over()) continue;
+    patience.abandon();
+    context.checkpoint();  // may know of a cancel
+    throw Error(ErrorCode::kRendezvous,
+                "waited " + std::to_string(patience.limit().count()) + " ms at " + place +
+                    " in vain for " + patience.waits_for() +
+                    ": are all ranks alive, and the master's address and port right?");
+  }
+  return future.get();
+}
+
+JoinedGroup meet_and_connect(const Launch& launch, const Patience& patience) {
+  const std::string name = "rank " + std::to_string(launch.rank);
+  // What is wrong with this rank alone is told before anybody is waited for.
+  std::string address;
+  if (!launch.listen.empty()) address = listening_address(launch.listen, launch.master);
+  try {
+    auto store = make_tcp_store(launch.master, launch.serves, patience);
+    if (address.empty()) address = listening_address("", launch.master);
+    const Seat seat{.rank = launch.rank,
+                    .size = launch.size,
+                    .address = address,
+                    .network = network_of_this_process(),
+                    .alike = launch.alike,
+                    .serves = launch.serves};
+    patience.now_for("the other ranks, whose store has fallen silent");
+    store = meet(store, seat, patience);
+    if (launch.together == 1) return {};
+    patience.now_for("a connection with each of the other ranks");
+    const std::string replica = std::to_string(launch.rank / launch.together);
+    const GlooOptions gloo{.rank = launch.rank % launch.together,
+                           .size = launch.together,
+                           .host = address,
+                           .timeout = patience.left() + kConnect};
+    auto backend =
+        make_gloo_backend(c10::make_intrusive<c10d::PrefixStore>(replica, std::move(store)), gloo);
+    // No rank goes on before all are connected: it might end, and the store with it.
+    at::Tensor sum = at::full({1}, static_cast<double>(gloo.rank + 1), at::kDouble);
+    make_c10d_group(backend, gloo.timeout)->all_reduce(sum);
+    const auto expected = static_cast<double>(gloo.size * (gloo.size + 1)) / 2;
+    if (sum.item<double>() != expected) {
+      throw Error(ErrorCode::kRendezvous, "the ranks' first sum is wrong");
+    }
+    backend->setTimeout(launch.collective_timeout);
+    return {make_c10d_group(backend, launch.collective_timeout),
+            make_c10d_group(backend, kLoading)};
+  } catch (const std::exception&) {
+    const Error error = current_error();
+    if (error.code() == ErrorCode::kRendezvous) throw error;
+    throw Error(ErrorCode::kRendezvous, name + " of " + std::to_string(launch.size) +
+                                            " lost the others while they met at " +
+                                            launch.master.text() + ", did one end? " +
+                                            error.what());
+  }
+}
+
+}  // namespace
+
+Launch Launch::from_json(const Json& json) {
+  Launch launch;
+  launch.rank = json.at("rank").as_int("rank");
+  launch.size = json.at("size").as_int("size");
+  launch.together = json.at("together").as_int("together");
+  launch.master = {json.at("host").as_string("host"), json.at("port").as_int("port")};
+  launch.serves = json.at("serves").as_bool("serves");
+  launch.listen = json.get("listen", "");
+  launch.alike = Json(json.at("alike").as_object("alike"));
+  launch.timeout = milliseconds(json.get("timeout", static_cast<int64_t>(launch.timeout.count())));
+  if (launch.size < 1 || launch.rank < 0 || launch.rank >= launch.size) {
+    throw Error(ErrorCode::kRendezvous, "expected a rank below the number of ranks but received " +
+                                            std::to_string(launch.rank) + " of " +
+                                            std::to_string(launch.size));
+  }
+  if (launch.together < 1 || launch.size % launch.together != 0) {
+    throw Error(ErrorCode::kRendezvous, "expected a number of ranks for a model that divides all " +
+                                            std::to_string(launch.size) + " but received " +
+                                            std::to_string(launch.together));
+  }
+  if (launch.master.port < 1 || launch.master.port > 65535) {
+    throw Error(ErrorCode::kRendezvous, "expected 1 to 65535 for the master's port but received " +
+                                            std::to_string(launch.master.port));
+  }
+  return launch;
+}
+
+JoinedGroup join(const Launch& launch, JobContext& context) {
+#ifdef __linux__
+  if (launch.size == 1) return {};
+  const Patience patience(launch.timeout);
+  return within(patience, context, launch.master.text(),
+                [=] { return meet_and_connect(launch, patience); });
+#else
+  throw Error(ErrorCode::kUnsupported, "ranks of a launcher need Linux: libtorch has Gloo there");
+#endif
+}
+
+}  // namespace torchsight

@@ -1,0 +1,111 @@
+#include "remote/joined_module.h"
+
+#include <ATen/ATen.h>
+
+#include "runtime/error.h"
+
+namespace torchsight {
+namespace {
+
+/// What follows from the call itself happens on all ranks alike, before they exchange anything or
+/// together; all else may have happened to this one alone.
+bool alike_on_all_ranks(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kNotFound:
+    case ErrorCode::kBadInput:
+    case ErrorCode::kShape:
+    case ErrorCode::kDtype:
+    case ErrorCode::kUnsupported:
+    case ErrorCode::kCancelled:
+    case ErrorCode::kDeadline:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// A number that tells calls apart, not their tensors' contents.
+int64_t fingerprint(const std::string& method, const Call& call) {
+  std::string text = method + call.options.dump();
+  for (const std::string& tap : call.taps.wanted()) text.append("\n").append(tap);
+  for (const auto& [name, tensor] : call.inputs) {
+    text.append("\n").append(name).append(" ").append(dtype_name(tensor.scalar_type()));
+    for (const int64_t size : tensor.sizes()) text.append(" ").append(std::to_string(size));
+  }
+  return static_cast<int64_t>(std::hash<std::string>{}(text));
+}
+
+}  // namespace
+
+JoinedModule::JoinedModule(LoadRequest request, JobContext& context) {
+  Launch launch = Launch::from_json(request.json.at("join"));
+  const auto limit = static_cast<int64_t>(launch.collective_timeout.count());
+  launch.collective_timeout =
+      std::chrono::milliseconds(request.json.get("collectiveTimeout", limit));
+  JoinedGroup joined = join(launch, context);
+  request.options.group = joined.group;
+  std::optional<Error> failure;
+  try {
+    module_ = load_here(request, context);
+    description_ = module_->describe();
+  } catch (...) {
+    failure = current_error();
+  }
+  // A load that was cancelled after all had met is seen by all here.
+  const bool failed = joined.patient && joined.patient->agree(failure.has_value());
+  if (failure) throw *failure;
+  if (failed) {
+    throw Error(ErrorCode::kRankFailed, "another rank could not load the model and says why");
+  }
+  group_ = std::move(joined.group);
+}
+
+Module& JoinedModule::module() const {
+  if (module_) return *module_;
+  throw Error(ErrorCode::kRankFailed,
+              "the group of this model ended with an earlier call: load it anew on all ranks");
+}
+
+NamedTensors JoinedModule::call(const std::string& method, Call& call, JobContext& context) {
+  try {
+    if (group_) agree(method, call, context);
+    return module().call(method, call, context);
+  } catch (...) {
+    const Error error = current_error();
+    if (group_ && !alike_on_all_ranks(error.code())) leave();
+    throw error;
+  }
+}
+
+// Throws on all ranks or on none, but where one is lost.
+void JoinedModule::agree(const std::string& method, const Call& call, JobContext& context) {
+  const at::Tensor mine = at::tensor(
+      {++calls_, fingerprint(method, call), static_cast<int64_t>(context.cancelled())}, at::kLong);
+  const at::Tensor all_T3 = group_->all_gather(mine.unsqueeze(0));
+  const auto alike = [&](int64_t column) {
+    return all_T3.select(1, column).eq(mine[column]).all().item<bool>();
+  };
+  if (all_T3.select(1, 2).any().item<bool>()) {
+    context.checkpoint();  // may know why
+    throw Error(ErrorCode::kCancelled, "another rank cancelled the call");
+  }
+  if (!alike(0) || !alike(1)) {
+    throw Error(ErrorCode::kBadInput,
+                "expected the same calls in the same order on all ranks but this is not what "
+                "another rank calls: " +
+                    method + ", call " + std::to_string(calls_));
+  }
+}
+
+// Closes the connections, so that ranks which wait for this one are told at once.
+void JoinedModule::leave() noexcept {
+  module_.reset();
+  group_.reset();
+}
+
+std::unique_ptr<Session> JoinedModule::open_session(const std::string& kind, const Json&) {
+  throw Error(ErrorCode::kUnsupported, "a model over a launcher's ranks has no sessions, such as " +
+                                           kind + ": give tensorParallel, or no group");
+}
+
+}  // namespace torchsight

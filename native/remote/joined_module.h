@@ -1,0 +1,38 @@
+// A module of which this process computes one rank, among processes that a launcher started.
+#pragma once
+
+#include "distributed/rendezvous/join.h"
+#include "runtime/loader.h"
+
+namespace torchsight {
+
+/// Looks like any other module, as long as all ranks make the same calls in the same order. Each
+/// call begins with a look at that: what differs is `Error(kBadInput)` on all ranks, and a cancel
+/// of one is a cancel of all. After a failure of one rank alone the group has come to an end: the
+/// others see `Error(kRankFailed)`, and the model must be loaded anew on all.
+class JoinedModule final : public Module {
+ public:
+  /// Meets the other ranks, then loads this one's part. Fails on all ranks where it fails on one.
+  JoinedModule(LoadRequest request, JobContext& context);
+
+  std::vector<MethodSchema> schemas() const override { return module().schemas(); }
+  std::vector<std::string> tap_names() const override { return module().tap_names(); }
+  std::vector<Parameter> parameters() override { return module().parameters(); }
+  Json describe() override { return description_; }
+  NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
+  /// Throws `Error(kUnsupported)`: sessions are not kept alike over processes.
+  std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
+
+ private:
+  /// Throws `Error(kRankFailed)` where the group has come to an end.
+  Module& module() const;
+  void agree(const std::string& method, const Call& call, JobContext& context);
+  void leave() noexcept;
+
+  std::shared_ptr<Group> group_;    // null: this process alone
+  std::shared_ptr<Module> module_;  // null: the group has come to an end
+  Json description_;
+  int64_t calls_ = 0;
+};
+
+}  // namespace torchsight

@@ -1,0 +1,56 @@
+// A rank that does what it is told: `node rank.mjs JSON` with {join, collectiveTimeout, config,
+// steps}. Writes one JSON line when it has loaded and one for each step: {value}, or {code, message}.
+import { createModule, ones } from "torchsight";
+import { startJob } from "../../../dist/core/jobs.js";
+import { Module } from "../../../dist/core/module.js";
+import { native } from "../../../dist/core/runtime.js";
+
+const { join, collectiveTimeout, config, steps = [] } = JSON.parse(process.argv[2]);
+
+/** Loads by a request of its own, so that it can tell what no honest rank would. */
+function load() {
+  const request = {
+    config: { model_type: "torchsight_diagnostics", ...config },
+    device: "cpu",
+    dtype: "float32",
+    seed: 0,
+    collectiveTimeout,
+    join,
+  };
+  return startJob({
+    submit: (options) => native().submitLoad(JSON.stringify(request), options),
+    decode: (loaded) => new Module(loaded, config),
+  });
+}
+
+const started = performance.now();
+let model;
+const tell = (told) => console.log(JSON.stringify({ ...told, ms: performance.now() - started }));
+async function attempt(work) {
+  try {
+    tell({ value: await work() });
+  } catch ({ code, message }) {
+    tell({ code, message });
+  }
+}
+
+await attempt(async () => {
+  model = join ? await load() : await createModule(config, { seed: 0, group: "launcher" });
+  return "loaded";
+});
+for (const step of model ? steps : []) {
+  const { method = "all_reduce", args = {}, inputs = {}, cancelAfter, times = 1 } = step;
+  const tensors = Object.entries(inputs).map(([name, shape]) => [name, ones(shape)]);
+  // Several calls at once, to be seen in one order by all ranks.
+  const jobs = Array.from({ length: times }, () => {
+    const signal = cancelAfter === undefined ? undefined : AbortSignal.timeout(cancelAfter);
+    return model.call(method, Object.fromEntries(tensors), { args, signal });
+  });
+  for (const job of jobs) {
+    await attempt(async () => {
+      const { sum } = await job;
+      return sum ? (await sum.data())[0] : method;
+    });
+  }
+}
+model?.dispose();

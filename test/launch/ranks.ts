@@ -1,0 +1,153 @@
+/** Running ranks as processes, and reading what they tell. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import test, { type ExecutionContext } from "ava";
+import type { JoinRequest } from "../../lib/native/addon.js";
+
+export const ENCODE = fileURLToPath(new URL("programs/encode.mjs", import.meta.url));
+const RANK = fileURLToPath(new URL("programs/rank.mjs", import.meta.url));
+export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+/** What a process left behind. */
+export interface Ran {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  seconds: number;
+}
+
+/** Runs a command to its end. `started` is given the process. */
+export function runCommand(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  started?: (child: ChildProcess) => void,
+): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const begin = performance.now();
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    started?.(child);
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      resolve({ code, stdout, stderr, seconds: (performance.now() - begin) / 1000 });
+    });
+  });
+}
+
+/** `torchsight launch WORDS`. */
+export function launch(...words: string[]): Promise<Ran> {
+  return runCommand(process.execPath, [MAIN, "launch", ...words]);
+}
+
+/** A port of this machine that is free now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** What a rank of `programs/encode.mjs` tells. */
+interface Encoded {
+  launcher: string;
+  rank: number;
+  size: number;
+  off: number;
+  restarts?: number;
+}
+
+/** Checks that every rank computed what the whole model does. */
+export function allAgree(
+  t: ExecutionContext,
+  { code, stdout, stderr }: Ran,
+  size: number,
+): Encoded[] {
+  t.is(code, 0, stderr);
+  // torchrun and mpirun write lines as they come, without a rank before them.
+  const told = (stdout.match(/\{.*?\}/g) ?? []).map((line) => JSON.parse(line) as Encoded);
+  told.sort((a, b) => a.rank - b.rank);
+  t.deepEqual(
+    told.map(({ rank }) => rank),
+    Array.from({ length: size }, (_, rank) => rank),
+  );
+  for (const one of told) {
+    t.is(one.size, size);
+    t.true(one.off < 1e-5, `rank ${one.rank} is off by ${one.off}`);
+  }
+  return told;
+}
+
+/** A test that needs a command, skipped by name where it does not work. */
+export function needing(command: string, ...args: string[]) {
+  const { status } = spawnSync(command, args, { stdio: "ignore" });
+  return status === 0 && process.platform === "linux" ? test : test.skip;
+}
+
+/** What a rank is told; `join` is completed with the defaults of {@link ranks}. */
+export interface RankPlan {
+  join?: Partial<JoinRequest>;
+  collectiveTimeout?: number;
+  config?: object;
+  steps?: {
+    method?: string;
+    args?: object;
+    inputs?: Record<string, number[]>;
+    cancelAfter?: number;
+    times?: number;
+  }[];
+}
+
+/** What a rank told of one step. */
+export interface Told {
+  value?: string | number;
+  code?: string;
+  message?: string;
+  ms: number;
+}
+
+/** Runs a rank for each plan at one port, and returns what each has told. */
+export async function ranks(
+  plans: readonly RankPlan[],
+  signals: { rank: number; signal: NodeJS.Signals; afterMs: number }[] = [],
+): Promise<Told[][]> {
+  const port = await freePort();
+  return Promise.all(
+    plans.map(async (plan, rank) => {
+      const size = plans.length;
+      const defaults = { rank, size, together: size, host: "127.0.0.1", port, timeout: 10_000 };
+      const own = { ...defaults, alike: {}, ...plan.join };
+      const join = { serves: own.rank === 0, ...own };
+      const text = JSON.stringify({ collectiveTimeout: 10_000, ...plan, join });
+      const { stdout } = await runCommand(process.execPath, [RANK, text], {}, (child) => {
+        child.stdout?.once("data", () => {
+          // It has loaded.
+          for (const { rank: target, signal, afterMs } of signals) {
+            if (target === rank) setTimeout(() => child.kill(signal), afterMs);
+          }
+        });
+        // A stopped process would never be read to its end.
+        if (signals.some(({ rank: target, signal }) => target === rank && signal === "SIGSTOP")) {
+          setTimeout(() => child.kill("SIGKILL"), 8000).unref();
+        }
+      });
+      return stdout
+        .split("\n")
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line) as Told);
+    }),
+  );
+}
