@@ -167,6 +167,8 @@ export interface JoinRequest {
   /** Among all processes of the launcher. */
   rank: number;
   size: number;
+  /** Among the processes of this machine; decides on the card of device `cuda`. Default: `rank`. */
+  localRank?: number;
   /** So many consecutive ranks compute one module. */
   together: number;
   /** Where the ranks meet. */

@@ -67,13 +67,15 @@ napi_value submit_load(Environment& environment, const Napi::CallbackInfo& info)
   spec.in_turn = request->joins();
   auto loaded = std::make_shared<std::shared_ptr<Module>>();
   auto description = std::make_shared<std::string>();
-  spec.work = [request, loaded, description](JobContext& context) {
-    *loaded = load_module(*request, context);
+  // Workers have lanes of their own, and ranks meet once.
+  const bool here = !request->remote() && !request->joins();
+  const at::Device device = here ? request->options.device : at::kCPU;
+  const bool repeatable = is_accelerator(device);
+  spec.repeatable = repeatable;
+  spec.work = [request, loaded, description, repeatable](JobContext& context) {
+    *loaded = load_module(repeatable ? *request : std::move(*request), context);
     *description = (*loaded)->describe().dump();
   };
-  // Workers have lanes of their own.
-  const at::Device device = request->remote() ? at::kCPU : request->options.device;
-  spec.repeatable = is_accelerator(device);
   const double job = environment.submit(
       std::move(spec),
       [loaded, description](Environment& environment) {
@@ -103,7 +105,7 @@ napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info)
     running->borrow = {};
     if (running->call.timeline) running->call.timeline->write(trace);
   };
-  spec.repeatable = is_accelerator(module->device());
+  spec.repeatable = module->repeatable();
   return submit_running(environment, std::move(spec), std::move(running), module->device());
 }
 

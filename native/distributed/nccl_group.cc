@@ -1,7 +1,10 @@
 #include "distributed/nccl_group.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+
+#include <utility>
 
 #include "distributed/c10d_group.h"
 #include "runtime/accelerator.h"
@@ -15,13 +18,16 @@ using Backend = c10::intrusive_ptr<c10d::Backend>;
 
 class NcclGroup final : public Group {
  public:
-  NcclGroup(Backend nccl, std::shared_ptr<Group> host, const GlooOptions& options,
+  NcclGroup(Backend nccl, std::shared_ptr<Group> host, std::chrono::milliseconds timeout,
             at::Device device)
       : nccl_(std::move(nccl)),
-        cards_(make_c10d_group(nccl_, options.timeout)),
+        cards_(make_c10d_group(nccl_, timeout)),
         host_(std::move(host)),
-        timeout_(options.timeout),
+        timeout_(timeout),
         device_(device) {}
+
+  // What is left of its collectives would wait for ranks that may be gone.
+  ~NcclGroup() override { NcclGroup::abort(); }
 
   int64_t rank() const noexcept override { return host_->rank(); }
   int64_t size() const noexcept override { return host_->size(); }
@@ -55,6 +61,7 @@ class NcclGroup final : public Group {
   }
 
   void abort() noexcept override {
+    if (std::exchange(aborted_, true)) return;
     try {
       nccl_->abort();
     } catch (const std::exception&) {
@@ -70,27 +77,31 @@ class NcclGroup final : public Group {
   std::shared_ptr<Group> cards_, host_;
   std::chrono::milliseconds timeout_;
   at::Device device_;
+  bool aborted_ = false;
 };
 
 }  // namespace
 
+void require_nccl() {
+  if (cuda_parts()) return;
+  throw Error(ErrorCode::kUnsupported,
+              "expected torchsight_cuda.so beside the addon and the worker for ranks on cards but "
+              "found none: build against a libtorch with CUDA where NCCL's headers are "
+              "(docs/cuda.md)",
+              "NO_CUDA_PARTS");
+}
+
 std::shared_ptr<Group> make_nccl_group(c10::intrusive_ptr<c10d::Store> store,
-                                       const GlooOptions& options, at::Device device) {
-  const CudaParts* const parts = cuda_parts();
-  if (!parts) {
-    throw Error(ErrorCode::kUnsupported,
-                "expected torchsight_cuda.so beside the worker for ranks on cards but found none: "
-                "build against a libtorch with CUDA where NCCL's headers are (docs/cuda.md)",
-                "NO_CUDA_PARTS");
-  }
-  const auto under = [&store](const char* prefix) {
-    return c10::make_intrusive<c10d::PrefixStore>(prefix, store);
-  };
-  std::shared_ptr<Group> host = make_gloo_group(under("host"), options);
+                                       std::shared_ptr<Group> host,
+                                       std::chrono::milliseconds timeout, at::Device device) {
+  require_nccl();
+  const int64_t rank = host->rank(), size = host->size();
+  const c10::DeviceGuard guard(device);
   try {
-    Backend nccl = parts->make_nccl(under("cards"), static_cast<int>(options.rank),
-                                    static_cast<int>(options.size), options.timeout);
-    auto group = std::make_shared<NcclGroup>(std::move(nccl), std::move(host), options, device);
+    auto own = c10::make_intrusive<c10d::PrefixStore>("cards", std::move(store));
+    Backend nccl = cuda_parts()->make_nccl(std::move(own), static_cast<int>(rank),
+                                           static_cast<int>(size), timeout);
+    auto group = std::make_shared<NcclGroup>(std::move(nccl), std::move(host), timeout, device);
     // NCCL connects with the first collective: what fails there should fail the load.
     at::Tensor one = at::ones({1}, device);
     group->all_reduce(one);
@@ -98,8 +109,8 @@ std::shared_ptr<Group> make_nccl_group(c10::intrusive_ptr<c10d::Store> store,
     return group;
   } catch (const std::exception&) {
     throw Error(ErrorCode::kRendezvous,
-                "rank " + std::to_string(options.rank) + " of " + std::to_string(options.size) +
-                    " on " + device.str() +
+                "rank " + std::to_string(rank) + " of " + std::to_string(size) + " on " +
+                    device.str() +
                     " did not meet the others by NCCL: " + current_error().what());
   }
 }

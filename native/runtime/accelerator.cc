@@ -98,10 +98,18 @@ at::Device device_of_rank(at::Device device, int64_t rank, int64_t ranks) {
   if (count < ranks) {
     throw Error(ErrorCode::kUnsupported,
                 "expected a card for each of " + std::to_string(ranks) + " ranks but this machine" +
-                    " has " + std::to_string(count) + ": set tensorParallel to at most that",
+                    " has " + std::to_string(count) +
+                    ": set tensorParallel times dataParallel to at most that",
                 "TOO_FEW_CARDS");
   }
   return {device.type(), static_cast<c10::DeviceIndex>(rank)};
+}
+
+at::Device device_of_process(at::Device device, int64_t local_rank) {
+  const at::Device first = require_device(device);
+  if (!is_accelerator(device) || device.has_index()) return first;
+  const int64_t count = at::accelerator::deviceCount();
+  return {device.type(), static_cast<c10::DeviceIndex>(local_rank % count)};
 }
 
 DeviceMemory device_memory(at::Device device) {

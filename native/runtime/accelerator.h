@@ -29,10 +29,16 @@ at::Device device_from_name(const std::string& name);
 /// Throws `Error(kUnsupported)` that says what is missing: parts of libtorch, a driver, a card.
 at::Device require_device(at::Device device);
 
-/// The device of a rank of `ranks` on this host: "cuda" stands for one card each. Throws
-/// `Error(kBadInput)` where one card is named for several ranks, and `Error(kUnsupported)` where
-/// there are fewer cards than ranks.
+/// The device of a rank of `ranks` on this host: "cuda" stands for one card each, in their order.
+///
+/// Throws `Error(kBadInput)` where one card is named for several ranks, and `Error(kUnsupported)`
+/// where there are fewer cards than ranks.
 at::Device device_of_rank(at::Device device, int64_t rank, int64_t ranks);
+
+/// The device of a process that a launcher started as its `local_rank`th on this machine. "cuda"
+/// stands for the card of that number, counted round where fewer are to be seen: some launchers
+/// show each process its own card alone. Throws as `require_device`.
+at::Device device_of_process(at::Device device, int64_t local_rank);
 
 /// Bytes. `reserved` is what libtorch has taken of the device for tensors, `allocated` the part of
 /// it that tensors hold now, and `peak` the most that they ever held.

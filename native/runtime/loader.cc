@@ -39,10 +39,7 @@ bool LoadRequest::remote() const {
 }
 
 std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context) {
-  if (const Json* program = request.json.find("program")) {
-    map_gpu_parts();  // a program's package tells its device
-    return load_program(*program, context);
-  }
+  if (const Json* program = request.json.find("program")) return load_program(*program, context);
   ModuleOptions options = request.options;
   options.device = require_device(options.device);
   Group* group = options.group.get();

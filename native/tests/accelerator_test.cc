@@ -79,6 +79,9 @@ TEST_CASE("ranks have a card each") {
   const at::Device one(at::kCUDA, 1);
   CHECK(failure([&] { device_of_rank(one, 0, 2); }).code() == ErrorCode::kBadInput);
   CHECK(failure([] { device_of_rank(at::kCUDA, 0, 99); }).code() == ErrorCode::kUnsupported);
+  CHECK(device_of_process(at::kCPU, 3) == at::kCPU);
+  if (has_card()) return;
+  CHECK(failure([] { device_of_process(at::kCUDA, 3); }).code() == ErrorCode::kUnsupported);
 }
 
 TEST_CASE("why there is no card, and what to do") {

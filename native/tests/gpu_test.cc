@@ -6,6 +6,7 @@
 #include <future>
 #include <thread>
 
+#include "distributed/gloo_group.h"
 #include "distributed/nccl_group.h"
 #include "model_support.h"
 #include "nn/compact_linear.h"
@@ -266,9 +267,9 @@ TEST_CASE("gpu: NCCL joins a group, of one card where there are no more") {
   if (no_parts()) return;
   const TemporaryPath path;
   GlooOptions options;
-  const at::DeviceGuard guard(kCard);
-  auto store = make_file_store(path.string(), 1, options.timeout);
-  const auto group = make_nccl_group(std::move(store), options, kCard);
+  const auto store = make_file_store(path.string(), 1, options.timeout);
+  const auto group =
+      make_nccl_group(store, make_gloo_group(store, options), options.timeout, kCard);
   const at::Tensor x = at::randn({4, 3}, at::TensorOptions().device(kCard));
   at::Tensor sum = x.clone();
   group->all_reduce(sum);

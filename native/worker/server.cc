@@ -158,8 +158,10 @@ Server::Work Server::work_for(Message request) {
   }
   auto target = session(body);
   if (kind == "sessionCall") {
-    return [target, body, call](JobContext& context) {
-      return Message{{}, target->call(body.at("method").as_string(), *call, context)};
+    return [target, group = group(), body, call](JobContext& context) {
+      Message reply{{}, target->call(body.at("method").as_string(), *call, context)};
+      if (group) group->finish();
+      return reply;
     };
   }
   if (kind == "snapshot") {
@@ -195,22 +197,27 @@ std::shared_ptr<SharedSession> Server::session(const Json& body) {
 
 Message Server::load(const Json& body, JobContext& context) {
   LoadRequest request(body.at("request"));
+  const int64_t rank = body.at("rank").as_int(), size = body.at("size").as_int();
   const at::Device device =
-      device_of_rank(request.options.device, body.at("rank").as_int(), body.at("size").as_int());
+      device_of_rank(request.options.device, request.json.get("replica", 0) * size + rank,
+                     request.json.get("dataParallel", 1) * size);
   request.options.device = device;
   const c10::OptionalDeviceGuard guard(is_accelerator(device) ? std::optional(device)
                                                               : std::nullopt);
   set_intraop_threads(static_cast<int>(request.json.get("threads", 0)));
   GlooOptions gloo;
-  gloo.rank = body.at("rank").as_int();
-  gloo.size = body.at("size").as_int();
+  gloo.rank = rank;
+  gloo.size = size;
   gloo.timeout = std::chrono::milliseconds(
       request.json.get("collectiveTimeout", static_cast<int64_t>(gloo.timeout.count())));
   if (gloo.size > 1) {
     sharded_ = true;
     auto store = make_file_store(body.at("store").as_string(), gloo.size, gloo.timeout);
-    request.options.group = device.is_cuda() ? make_nccl_group(std::move(store), gloo, device)
-                                             : make_gloo_group(std::move(store), gloo);
+    request.options.group = make_gloo_group(store, gloo);
+    if (device.is_cuda()) {
+      request.options.group =
+          make_nccl_group(std::move(store), request.options.group, gloo.timeout, device);
+    }
   }
   std::shared_ptr<Module> module = load_here(request, context);
   Json description = module->describe();

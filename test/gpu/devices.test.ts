@@ -50,12 +50,17 @@ withoutCard("a card that is not there is UNSUPPORTED, with what is missing", asy
     const error = t.throws(work, { code: "UNSUPPORTED", instanceOf: TorchsightError });
     t.truthy((error as TorchsightError).reason);
   }
-  const options = [{ device: "cuda" }, { device: "cuda:1" }, { device: "cuda", isolate: true }];
+  const options = [{ device: "cuda" }, { device: "cuda:1" }, { device: "cuda", isolate: true }, { device: "cuda", dataParallel: 2 }, { device: "cuda", tensorParallel: 2, group: "local" as const }];
   for (const option of options) {
     const loading = async () => await createModule(CONFIG, option);
     const error = await t.throwsAsync(loading, { code: "UNSUPPORTED" });
     t.regex(error?.message ?? "", /cuda|driver|card/);
   }
+  const master = { host: "127.0.0.1", port: 1 };
+  const joining = { device: "cuda", group: { rank: 0, size: 2, master, timeout: 60_000 } };
+  const begin = performance.now();
+  await t.throwsAsync(async () => await createModule(CONFIG, joining), { code: "UNSUPPORTED" });
+  t.true(performance.now() - begin < 30_000); // nobody is waited for
   await using auto = await createModule(CONFIG, { device: "auto" });
   using result = await auto.call("encode", { pixel_values: zeros([1, 3, 12, 12]) });
   t.deepEqual([...result.pooler_output!.shape], [1, 32]);
