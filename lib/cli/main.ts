@@ -37,6 +37,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Start a program once for each rank of a group",
     load: async () => (await import("./launch.js")).default,
   },
+  plan: {
+    summary: "Tell what a model sharded over ranks would cost",
+    load: async () => (await import("./plan.js")).default,
+  },
   bench: {
     summary: "Measure this machine",
     load: async () => (await import("./bench.js")).default,

@@ -59,8 +59,8 @@ export interface LoadOptions extends JobControl {
   /**
    * How ranks are joined. Default `gloo`: a process is started for each. With `launcher`, or a
    * group told in full, nothing is started: this process is one of the ranks, and all of them must
-   * load the same and make the same calls in the same order. `tensorParallel` ranks in a row then compute
-   * one model (default: all), so that there may be several replicas, one for each such row.
+   * load the same and make the same calls in the same order. `tensorParallel` ranks in a row then
+   * compute one model (default: all): there may be several replicas, one for each such row.
    */
   group?: GroupKind | LaunchOption | undefined;
   /** Default `tokens`. */

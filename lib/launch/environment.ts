@@ -63,7 +63,7 @@ export function launchedGroup(env: Environment = process.env): LaunchedGroup | u
   return host === undefined ? found : { ...found, host };
 }
 
-/** srun and mpirun may be nested in either order; only where they tell the same can one be chosen. */
+/** srun and mpirun may be nested in either order: one is chosen only where they tell the same. */
 function clusterGroup(env: Environment): LaunchedGroup | undefined {
   const mpi = mpiGroup(env);
   const slurm = slurmGroup(env);
@@ -81,8 +81,8 @@ function clusterGroup(env: Environment): LaunchedGroup | undefined {
   if (mpi) return mpi.group();
   if (outsideStep(env)) {
     throw rendezvous(
-      "expected SLURM_PROCID and SLURM_STEP_ID of a task of Slurm but only its allocation is told " +
-        "of: start the program with srun",
+      "expected SLURM_PROCID and SLURM_STEP_ID of a task of Slurm but only its allocation is " +
+        "told of: start the program with srun",
     );
   }
   return undefined;
@@ -99,7 +99,8 @@ function variableGroup(env: Environment): LaunchedGroup | undefined {
     const elastic = variables.set("PET_NNODES", "PET_RDZV_ENDPOINT", "TORCHELASTIC_RUN_ID");
     if (elastic.length === 0) return undefined;
     throw rendezvous(
-      `${elastic[0]} is set but not RANK: torchrun reads it, so start the program with torchrun --no-python`,
+      `${elastic[0]} is set but not RANK: torchrun reads it, so start the program with ` +
+        "torchrun --no-python",
     );
   }
   const size = variables.requiredNumber("WORLD_SIZE", 1, MOST_RANKS);

@@ -25,7 +25,7 @@ function typeFlags(): string[] {
   }
   throw new TorchsightError(
     "UNSUPPORTED",
-    `Node ${process.versions.node} does not read TypeScript: use Node 22.18 or newer, compile the ` +
-      "program, or set NODE_OPTIONS=--import=tsx",
+    `Node ${process.versions.node} does not read TypeScript: use Node 22.18 or newer, compile ` +
+      "the program, or set NODE_OPTIONS=--import=tsx",
   );
 }

@@ -311,6 +311,12 @@ export interface Addon {
   modelTypes(): string[];
   /** JSON text as in {@link LoadedModule.description}, of a module on the meta device. */
   describeModel(config: string): string;
+  /**
+   * JSON text: what one rank of many would hold and send, `{parameters, parameterBytes, traffic:
+   * {kind: {calls, bytes}}}`. `request`: `{config, dtype, extra, ranks, rank, method, inputs:
+   * [{name, dtype, shape}]}`.
+   */
+  dryRun(request: string): string;
   devices(): { name: string; memory: number; model?: string }[];
   /** Throws `UNSUPPORTED` where libtorch cannot compute on the device, with what is missing. */
   requireDevice(device: string): void;

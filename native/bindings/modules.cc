@@ -2,6 +2,7 @@
 
 #include "remote/load_module.h"
 #include "runtime/borrow.h"
+#include "runtime/dry_run.h"
 #include "runtime/reshard.h"
 #include "runtime/save.h"
 
@@ -202,6 +203,11 @@ napi_value describe_model(Environment&, const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), make_module(config, options)->describe().dump());
 }
 
+napi_value run_dry(Environment&, const Napi::CallbackInfo& info) {
+  const Json request = Json::parse(to_text(info[0]), "request");
+  return Napi::String::New(info.Env(), dry_run(request).dump());
+}
+
 }  // namespace
 
 void add_module_functions(Napi::Env env, Napi::Object exports) {
@@ -219,6 +225,7 @@ void add_module_functions(Napi::Env env, Napi::Object exports) {
   add_function(env, exports, "closeSession", close_session);
   add_function(env, exports, "modelTypes", types);
   add_function(env, exports, "describeModel", describe_model);
+  add_function(env, exports, "dryRun", run_dry);
 }
 
 }  // namespace torchsight

@@ -121,7 +121,8 @@ posix("a rank that a signal ended is 128 and the signal", async (t) => {
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   posix(`${signal} is passed on, and the ranks may end in their way`, async (t) => {
-    const program = `trap "echo told; exit 0" ${signal.slice(3)}; echo ready; while :; do sleep 0.1; done`;
+    const trap = `trap "echo told; exit 0" ${signal.slice(3)}`;
+    const program = `${trap}; echo ready; while :; do sleep 0.1; done`;
     const words = [MAIN, "launch", "--nproc", "2", "--", "sh", "-c", program];
     const { code, stdout, seconds } = await runCommand(process.execPath, words, {}, (child) => {
       let text = "";

@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from "ava";
 import type { JoinRequest } from "../../lib/native/addon.js";
 
 export const ENCODE = fileURLToPath(new URL("programs/encode.mjs", import.meta.url));
-const RANK = fileURLToPath(new URL("programs/rank.mjs", import.meta.url));
+export const SCRIPT_OF_RANK = fileURLToPath(new URL("programs/rank.mjs", import.meta.url));
 export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 /** What a process left behind. */
@@ -132,7 +132,7 @@ export async function ranks(
       const own = { ...defaults, alike: {}, ...plan.join };
       const join = { serves: own.rank === 0, ...own };
       const text = JSON.stringify({ collectiveTimeout: 10_000, ...plan, join });
-      const { stdout } = await runCommand(process.execPath, [RANK, text], {}, (child) => {
+      const { stdout } = await runCommand(process.execPath, [SCRIPT_OF_RANK, text], {}, (child) => {
         child.stdout?.once("data", () => {
           // It has loaded.
           for (const { rank: target, signal, afterMs } of signals) {

@@ -8,4 +8,5 @@ export const system = defineSystem({ modelTypes: ["vit22b"], parseConfig, dialec
 export * from "./config.js";
 export * from "./params.js";
 export * from "./pipeline.js";
+export * from "./plan.js";
 export type { ProcessingOptions } from "./processing.js";

@@ -1,5 +1,6 @@
 // A rank that does what it is told: `node rank.mjs JSON` with {join, collectiveTimeout, config,
-// steps}. Writes one JSON line when it has loaded and one for each step: {value}, or {code, message}.
+// steps}. Writes one JSON line when it has loaded and one for each step: {value}, or
+// {code, message}.
 import { createModule, ones } from "torchsight";
 import { startJob } from "../../../dist/core/jobs.js";
 import { Module } from "../../../dist/core/module.js";
