@@ -110,8 +110,8 @@ void Server::submit(int64_t id, const std::string& kind, Work work) {
   // Held while submitting, so that a job that ends at once is not entered after it was forgotten.
   std::lock_guard lock(mutex_);
   // One rank must not do again what the others have done.
-  spec.repeatable = kind == "call" && is_accelerator(device_) && !group_;
-  jobs_[id] = Lane::of(device_).submit(std::move(spec));
+  spec.repeatable = kind == "call" && module_ && module_->repeatable() && !group_;
+  jobs_[id] = Lane::of(module_ ? module_->device() : at::kCPU).submit(std::move(spec));
 }
 
 Server::Work Server::work_for(Message request) {
@@ -225,7 +225,6 @@ Message Server::load(const Json& body, JobContext& context) {
     std::lock_guard lock(mutex_);
     module_ = std::move(module);
     group_ = request.options.group;
-    device_ = device;
   }
   return {Json(Json::Object{{"description", std::move(description)}}), {}};
 }

@@ -37,7 +37,6 @@ class Server {
   std::mutex mutex_;  // guards what follows
   std::shared_ptr<Module> module_;
   std::shared_ptr<Group> group_;  // null: one rank alone
-  at::Device device_ = at::kCPU;  // of the module
   std::unordered_map<int64_t, std::shared_ptr<SharedSession>> sessions_;
   std::unordered_map<int64_t, std::shared_ptr<Job>> jobs_;
   int64_t next_session_ = 1;

@@ -7,6 +7,8 @@
 #   scripts/gpu/run.sh             all of: build, test, addon, bench
 #   scripts/gpu/run.sh build test  some of them
 #
+# The status is 0 only if all that ran was good.
+#
 # BENCH_OPTIONS replaces the benchmark's options: `--device cpu --variant B --depth 2` tries this
 # script without a card.
 set -euo pipefail
@@ -16,6 +18,7 @@ gathered=.gpu
 tree=.cache/gpu
 release=$PWD/build/Release
 log=$tree/run.log
+bad=0
 
 say() { printf '[gpu %4ds] %s\n' "$SECONDS" "$*" >&2; }
 fail() {
@@ -60,7 +63,7 @@ show_log() {
 
 run_tests() {
   say "C++ tests"
-  "$tree/native/tests/torchsight_tests" | tee "$tree/tests.log" >&2 || true
+  "$tree/native/tests/torchsight_tests" | tee "$tree/tests.log" >&2 || bad=1
   summary "C++" "$(grep -E '^\[doctest\] test cases' "$tree/tests.log" || echo "they ended early")"
   summary "C++, skipped" "$(grep -c '^skipped: ' "$tree/tests.log" || true)"
 }
@@ -72,8 +75,12 @@ addon() {
   fi
   say "the addon's tests"
   export TORCHSIGHT_LIBTORCH=python
-  node scripts/bootstrap.mjs libtorch native ts >&2
-  node_modules/.bin/ava --tap 'test/gpu/*.test.ts' | tee "$tree/addon.log" >&2 || true
+  if ! node scripts/bootstrap.mjs libtorch native ts >&2; then
+    summary "addon" "not built"
+    bad=1
+    return
+  fi
+  node_modules/.bin/ava --tap 'test/gpu/*.test.ts' | tee "$tree/addon.log" >&2 || bad=1
   local passed skipped failed
   skipped=$(grep -cE '^ok .*# SKIP' "$tree/addon.log" || true)
   passed=$(($(grep -cE '^ok ' "$tree/addon.log" || true) - skipped))
@@ -93,7 +100,9 @@ bench() {
 
 measure() {
   local program=$tree/native/bench/torchsight_vit22b_bench
-  { "$program" "$@" && echo; } >>"$tree/bench.md" || summary "bench $*" "failed"
+  { "$program" "$@" && echo; } >>"$tree/bench.md" && return
+  summary "bench $*" "failed"
+  bad=1
 }
 
 summary() { printf '%s: %s\n' "$1" "$2" | tee -a "$tree/summary.txt" >&2; }
@@ -122,3 +131,4 @@ for step in "${steps[@]}"; do
   esac
 done
 report
+exit "$bad"
