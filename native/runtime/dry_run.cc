@@ -18,7 +18,9 @@ at::Tensor& where_meta(const at::Tensor& condition, const at::Tensor& self, cons
   return out;
 }
 
-TORCH_LIBRARY_IMPL(aten, Meta, library) { library.impl("where.self_out", where_meta); }
+TORCH_LIBRARY_IMPL(aten, Meta, library) {
+  library.impl("where.self_out", where_meta);
+}
 
 at::Tensor meta_tensor(const Json& input) {
   std::vector<int64_t> shape;
