@@ -1,6 +1,7 @@
 // Builds everything against a libtorch with CUDA and tests what needs no card: that it compiles and
-// links, that the C++ and some TypeScript tests pass on the CPU with that libtorch, and that addon
-// and torchsight_cuda load in Node. Not part of CI: it fetches several GB.
+// links, torchsight_cuda alone against CUDA, that the C++ and some TypeScript tests pass on the CPU
+// with that libtorch, and that addon and torchsight_cuda load in Node. Not part of CI: it fetches
+// several GB.
 //
 //   node scripts/cuda_build.mjs [--torch 2.14.1] [--into DIR]
 //
@@ -52,6 +53,7 @@ async function build(version, into) {
     TORCHSIGHT_LIBTORCH: libtorch,
     TORCHSIGHT_PREBUILD: into,
   };
+  await checkLinkage(join(into, "build", "Release", "native"));
   const native = await testNative(tree, process.env);
   const doctor = await diagnose(env);
   log(`TypeScript tests: ${TESTS.join(" ")}`);
@@ -69,6 +71,17 @@ async function build(version, into) {
   };
   process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
   return native.failed === 0 && typescript.failed === 0;
+}
+
+/** One prebuild has to serve a libtorch without CUDA as well. */
+async function checkLinkage(folder) {
+  for (const name of ["torchsight_core.node", "torchsight-worker"]) {
+    const { output } = await capture("readelf", ["--dynamic", join(folder, name)], {});
+    const needed = [...output.matchAll(/NEEDED.*\[(.*)\]/g)].map(([, library]) => library);
+    const wrong = needed.filter((library) => /cuda|cublas|cudnn|nccl/.test(library));
+    if (needed.length > 0 && wrong.length === 0) continue;
+    throw new Stop(`expected nothing of CUDA but ${name} needs ${needed.join(", ")}`);
+  }
 }
 
 /** What `doctor` says of the build: addon and torchsight_cuda load, whatever cards there are. */

@@ -41,9 +41,9 @@ export function memory(): MemoryStats {
   return { ...native().tensorCounters(), ...native().memory() };
 }
 
-/** Gives freed blocks that are kept for reuse back to the system. */
+/** Gives freed blocks that are kept for reuse back to the system: `emptyCache("cpu")`. */
 export function releaseMemory(): void {
-  native().emptyCache();
+  emptyCache("cpu");
 }
 
 /**

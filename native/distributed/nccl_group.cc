@@ -110,8 +110,7 @@ std::shared_ptr<Group> make_nccl_group(c10::intrusive_ptr<c10d::Store> store,
   } catch (const std::exception&) {
     throw Error(ErrorCode::kRendezvous,
                 "rank " + std::to_string(rank) + " of " + std::to_string(size) + " on " +
-                    device.str() +
-                    " did not meet the others by NCCL: " + current_error().what());
+                    device.str() + " did not meet the others by NCCL: " + current_error().what());
   }
 }
 

@@ -49,8 +49,8 @@ JoinedModule::JoinedModule(LoadRequest request, JobContext& context) {
   if (launch.device.is_cuda() && launch.together > 1) require_nccl();
   request.options.device = launch.device;
   set_options({.device = launch.device, .dtype = request.options.dtype});
-  const c10::OptionalDeviceGuard guard(
-      is_accelerator(launch.device) ? std::optional(launch.device) : std::nullopt);
+  const c10::OptionalDeviceGuard guard(is_accelerator(launch.device) ? std::optional(launch.device)
+                                                                     : std::nullopt);
   JoinedGroup joined = join(launch, context);
   request.options.group = joined.group;
   std::optional<Error> failure;

@@ -50,7 +50,13 @@ withoutCard("a card that is not there is UNSUPPORTED, with what is missing", asy
     const error = t.throws(work, { code: "UNSUPPORTED", instanceOf: TorchsightError });
     t.truthy((error as TorchsightError).reason);
   }
-  const options = [{ device: "cuda" }, { device: "cuda:1" }, { device: "cuda", isolate: true }, { device: "cuda", dataParallel: 2 }, { device: "cuda", tensorParallel: 2, group: "local" as const }];
+  const options = [
+    { device: "cuda" },
+    { device: "cuda:1" },
+    { device: "cuda", isolate: true },
+    { device: "cuda", dataParallel: 2 },
+    { device: "cuda", tensorParallel: 2, group: "local" as const },
+  ];
   for (const option of options) {
     const loading = async () => await createModule(CONFIG, option);
     const error = await t.throwsAsync(loading, { code: "UNSUPPORTED" });

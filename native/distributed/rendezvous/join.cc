@@ -87,8 +87,7 @@ JoinedGroup meet_and_connect(const Launch& launch, const Patience& patience) {
                        make_c10d_group(backend, kLoading)};
     if (launch.device.is_cuda()) {
       patience.now_for("the cards of the other ranks, by NCCL");
-      joined.group =
-          make_nccl_group(store, joined.group, launch.collective_timeout, launch.device);
+      joined.group = make_nccl_group(store, joined.group, launch.collective_timeout, launch.device);
     }
     return joined;
   } catch (const std::exception&) {

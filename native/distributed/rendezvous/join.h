@@ -14,7 +14,7 @@ namespace torchsight {
 struct Launch {
   int64_t rank = 0;  // among all processes of the launcher
   int64_t size = 1;
-  int64_t together = 1;  // so many consecutive ranks compute one module
+  int64_t together = 1;    // so many consecutive ranks compute one module
   int64_t local_rank = 0;  // among those of this machine
   Endpoint master;
   bool serves = false;  // whether this process is to serve the store at `master`
