@@ -3,8 +3,17 @@ import { detect } from "./detect.js";
 import { encode } from "./encode.js";
 import { load } from "./load.js";
 import { operators } from "./operators.js";
+import { overlap } from "./overlap.js";
 import type { Benchmark } from "./report.js";
 import { start } from "./start.js";
 
 /** What `torchsight bench` measures: everything that needs no other program to compare with. */
-export const benchmarks: readonly Benchmark[] = [operators, encode, decode, detect, load, start];
+export const benchmarks: readonly Benchmark[] = [
+  operators,
+  encode,
+  decode,
+  detect,
+  overlap,
+  load,
+  start,
+];
