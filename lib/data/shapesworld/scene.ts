@@ -1,0 +1,49 @@
+/** Scenes: everything that is decided of a clip before it is drawn. */
+import { drawActors, type Extent, type Moving } from "./actors.js";
+import { drawGround, type Ground } from "./grounds.js";
+import type { Timing } from "./path.js";
+import { placeActors } from "./placement.js";
+import { Random, STREAMS } from "./random.js";
+import { type Settings, worldFrames } from "./settings.js";
+
+/** An object of a scene. */
+export interface SceneObject extends Moving {
+  /** Its place in the list of objects: those of higher id lie in front. */
+  id: number;
+  /** The id of the one that it meets or parts from, if any. */
+  partner: number | null;
+}
+
+export interface Scene extends Timing {
+  /** Pixels. */
+  width: number;
+  height: number;
+  /** The shorter side in pixels: what lengths of the scene are told in. */
+  unit: number;
+  objects: readonly SceneObject[];
+  ground: Ground;
+}
+
+/** The scene of the clip at an index. */
+export function drawScene(settings: Settings, index: number): Scene {
+  const { seed, stride, fps } = settings;
+  const [width, height] = settings.size(new Random(seed, index, STREAMS.size));
+  const unit = Math.min(width, height);
+  const extent: Extent = { width: width / unit, height: height / unit };
+  const random = new Random(seed, index, STREAMS.scene);
+  const frames = random.between(...settings.frames);
+  const count = random.between(...settings.objects);
+  const timing = { frames, stride, fps };
+  const inWorld = worldFrames(frames, stride);
+  const actors = drawActors(random, settings, count, inWorld, timing, extent);
+  const placing = new Random(seed, index, STREAMS.placement);
+  const placed = placeActors(placing, actors, extent, settings.occlusion);
+  const order = placing.shuffled(placed.flat());
+  const objects = order.map((one, id): SceneObject => {
+    const others = placed.find((actor) => actor.includes(one))!;
+    const partner = others.find((other) => other !== one);
+    return { ...one, id, partner: partner === undefined ? null : order.indexOf(partner) };
+  });
+  const ground = drawGround(new Random(seed, index, STREAMS.ground), settings.backgrounds);
+  return { width, height, unit, ...timing, objects, ground };
+}
