@@ -71,6 +71,18 @@ export {
 export { type Disposable, enableGrad, gradEnabled, keep, noGrad, tidy } from "./core/scope.js";
 export { Session, type SessionCallOptions } from "./core/session.js";
 export { Tensor } from "./core/tensor.js";
+export * as shapesworld from "./data/shapesworld/index.js";
+export {
+  type Caption,
+  type ClipsOptions,
+  holdOut,
+  parseCaption,
+  type ShapesAnnotations,
+  ShapesClip,
+  type ShapesObject,
+  ShapesWorld,
+  type ShapesWorldOptions,
+} from "./data/shapesworld/index.js";
 export * from "./eval/index.js";
 export type { TextPrompt } from "./generation/batch.js";
 export type { GenerateOptions } from "./generation/options.js";

@@ -35,12 +35,12 @@ export function drawActors(
   random: Random,
   settings: Settings,
   count: number,
-  frames: number,
   timing: Timing,
   extent: Extent,
 ): Moving[][] {
   const { combinations, fps, actionSeconds } = settings;
   const lengths = [actionSeconds[0] * fps, actionSeconds[1] * fps] as const;
+  const frames = timing.frames * timing.stride;
   const actors: Moving[][] = [];
   for (let left = count; left > 0; left -= actors.at(-1)!.length) {
     const heldOut = combinations.split === "heldOut" && left === count;

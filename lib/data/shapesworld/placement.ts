@@ -5,7 +5,7 @@ import type { Random } from "./random.js";
 import type { Occlusion } from "./settings.js";
 
 /** Places tried for each actor, and how often its path is halved where none of them will do. */
-const TRIES = 60;
+const TRIES = 100;
 const HALVINGS = 3;
 
 /**
@@ -27,7 +27,10 @@ interface Placed {
   hidden: Float64Array;
 }
 
-/** Puts actors, in place, one after the other; those for which there is no room are left out. */
+/**
+ * Puts actors, in place: the first, then the others, those that need most room before those that
+ * need less. Those for which there is none are left out.
+ */
 export function placeActors(
   random: Random,
   actors: readonly Moving[][],
@@ -35,7 +38,9 @@ export function placeActors(
   occlusion: Occlusion,
 ): Moving[][] {
   const placed: Placed[] = [];
-  return actors.filter((actor) => {
+  const sizeOf = (actor: readonly Moving[]) => actor.reduce((sum, one) => sum + radiusOf(one), 0);
+  const others = actors.slice(1).sort((a, b) => sizeOf(b) - sizeOf(a));
+  return [...actors.slice(0, 1), ...others].filter((actor) => {
     for (let halved = 0; halved <= HALVINGS; halved += 1) {
       const place = bestPlace(random, actor, placed, extent, occlusion);
       if (place) {

@@ -4,7 +4,7 @@ import { drawGround, type Ground } from "./grounds.js";
 import type { Timing } from "./path.js";
 import { placeActors } from "./placement.js";
 import { Random, STREAMS } from "./random.js";
-import { type Settings, worldFrames } from "./settings.js";
+import type { Settings } from "./settings.js";
 
 /** An object of a scene. */
 export interface SceneObject extends Moving {
@@ -26,16 +26,17 @@ export interface Scene extends Timing {
 
 /** The scene of the clip at an index. */
 export function drawScene(settings: Settings, index: number): Scene {
-  const { seed, stride, fps } = settings;
+  const { seed, fps } = settings;
   const [width, height] = settings.size(new Random(seed, index, STREAMS.size));
   const unit = Math.min(width, height);
   const extent: Extent = { width: width / unit, height: height / unit };
   const random = new Random(seed, index, STREAMS.scene);
   const frames = random.between(...settings.frames);
   const count = random.between(...settings.objects);
+  // A single frame lasts as long as one of the world.
+  const stride = frames === 1 ? 1 : settings.stride;
   const timing = { frames, stride, fps };
-  const inWorld = worldFrames(frames, stride);
-  const actors = drawActors(random, settings, count, inWorld, timing, extent);
+  const actors = drawActors(random, settings, count, timing, extent);
   const placing = new Random(seed, index, STREAMS.placement);
   const placed = placeActors(placing, actors, extent, settings.occlusion);
   const order = placing.shuffled(placed.flat());

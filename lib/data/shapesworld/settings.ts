@@ -88,7 +88,7 @@ export function settingsOf(options: ShapesWorldOptions): Settings {
       heldOut: all.heldOut,
       split: all.split,
       filledOnly: texture !== "none",
-      leastFrames: worldFrames(frames[0], stride),
+      leastFrames: frames[0] === 1 ? 1 : frames[0] * stride,
       pairs: objects[0] > 1,
     }),
     backgrounds: someOf("backgrounds", all.backgrounds, BACKGROUNDS),
@@ -100,9 +100,4 @@ export function settingsOf(options: ShapesWorldOptions): Settings {
     questions: wholeNumber("questions", all.questions, [0, 64]),
     keyframeEvery: wholeNumber("keyframeEvery", all.keyframeEvery, FRAMES),
   };
-}
-
-/** Frames that pass in the world during a clip. Nothing moves in a single frame. */
-export function worldFrames(frames: number, stride: number): number {
-  return frames === 1 ? 1 : frames * stride;
 }

@@ -38,9 +38,7 @@ function ruled(rule: SizeRule): SizeDraw {
   const multiple = wholeNumber("size.multipleOf", rule.multipleOf ?? 1, [1, 256]);
   const rounded = (side: number) => Math.max(1, Math.round(side / multiple)) * multiple;
   const sizeOf = (side: number, aspect: number): Size =>
-    aspect < 1
-      ? [rounded(side), rounded(side / aspect)]
-      : [rounded(side * aspect), rounded(side)];
+    aspect < 1 ? [rounded(side), rounded(side / aspect)] : [rounded(side * aspect), rounded(side)];
   for (const side of [short, long]) {
     for (const aspect of [narrow, wide]) checkedSize(sizeOf(side, aspect));
   }

@@ -19,7 +19,7 @@ const PATTERNS: Readonly<Record<Shape, Pattern>> = {
   // Zigzags.
   triangle: (x, y) => wave(y + 0.3 * wave(x)),
   // Rising lines.
-  star: (x, y) => wave((x + y) * 0.7071),
+  star: (x, y) => wave((x + y) * Math.SQRT1_2),
   // Upright lines.
   plus: (x) => wave(x),
   // Level lines.
@@ -27,11 +27,11 @@ const PATTERNS: Readonly<Record<Shape, Pattern>> = {
   // Rings.
   heart: (x, y) => wave(Math.sqrt(x * x + y * y)),
   // Falling lines.
-  arrow: (x, y) => wave((x - y) * 0.7071),
+  arrow: (x, y) => wave((x - y) * Math.SQRT1_2),
   // A grid of thin lines.
   pentagon: (x, y) => 0.4 - Math.max(wave(x), wave(y)),
   // Checks that stand on their corners.
-  semicircle: (x, y) => wave((x + y) * 0.7071) * wave((x - y) * 0.7071),
+  semicircle: (x, y) => wave((x + y) * Math.SQRT1_2) * wave((x - y) * Math.SQRT1_2),
 };
 
 /**
