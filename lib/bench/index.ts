@@ -5,6 +5,7 @@ import { load } from "./load.js";
 import { operators } from "./operators.js";
 import { overlap } from "./overlap.js";
 import type { Benchmark } from "./report.js";
+import { shapes } from "./shapes.js";
 import { start } from "./start.js";
 
 /** What `torchsight bench` measures: everything that needs no other program to compare with. */
@@ -15,5 +16,6 @@ export const benchmarks: readonly Benchmark[] = [
   detect,
   overlap,
   load,
+  shapes,
   start,
 ];

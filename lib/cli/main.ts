@@ -33,6 +33,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Tell how well pictures fit texts",
     load: async () => (await import("./similar.js")).default,
   },
+  shapes: {
+    summary: "Draw a clip of Shapes World, and tell all that is known of it",
+    load: async () => (await import("./shapes.js")).default,
+  },
   launch: {
     summary: "Start a program once for each rank of a group",
     load: async () => (await import("./launch.js")).default,

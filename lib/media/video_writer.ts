@@ -53,15 +53,18 @@ const FORMATS = {
     ...["-color_range", "tv", "-deadline", "good", "-cpu-used", "4", "-row-mt", "1", "-f", "webm"],
   ],
   ".gif": ["-filter_complex", TO_PALETTE, "-f", "gif"],
+  ".webp": ["-c:v", "libwebp_anim", "-quality", "92", "-loop", "0", "-f", "webp"],
+  // The format cannot tell which matrix was used: that of standard definition is taken for granted.
+  ".y4m": ["-vf", "scale=flags=accurate_rnd", "-pix_fmt", "yuv444p", "-f", "yuv4mpegpipe"],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Endings of the formats that {@link videoWriter} writes, in any case. */
 export const VIDEO_ENDINGS = Object.keys(FORMATS) as (keyof typeof FORMATS)[];
 
 /**
- * Writes a video in the format of the file's ending: mp4 (H.264), webm (VP9) or gif. An existing
- * file is replaced once the new one is whole. In mp4 and webm a side that is odd is padded by one
- * black pixel.
+ * Writes a video in the format of the file's ending: mp4 (H.264), webm (VP9), gif, webp (animated)
+ * or y4m (raw). An existing file is replaced once the new one is whole. In mp4 and webm a side that
+ * is odd is padded by one black pixel.
  *
  * @throws `BAD_INPUT` for another ending, sizes or rates that are none, and frames of another size;
  *   `NOT_FOUND` for a missing folder; `UNSUPPORTED` where there is no ffmpeg or it cannot write the

@@ -1,0 +1,86 @@
+/** Writes pictures that follow each other in whatever form a path asks for. */
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { extname, join } from "node:path";
+import { invalidArgument, TorchsightError } from "../core/errors.js";
+import { IMAGE_ENDINGS, type RawImage, writeImage } from "./image.js";
+import { requireFolderOf } from "./paths.js";
+import { VIDEO_ENDINGS, videoWriter } from "./video_writer.js";
+
+/** What frames are written as. */
+export type FramesForm = "picture" | "video" | "folder";
+
+/** How frames are written. */
+export interface FramesOptions {
+  /** Frames a second. */
+  fps: number;
+  /** How many there are. */
+  count: number;
+  /** Ends the writing. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * The form that a path asks for: a video by its ending, a picture by its ending where there is one
+ * frame, a folder where there is one already or the path has no ending.
+ *
+ * @throws `BAD_INPUT` for another ending, and for one of a picture where there are several frames
+ */
+export function framesForm(path: string, count: number): FramesForm {
+  if (existsSync(path) && statSync(path).isDirectory()) return "folder";
+  const ending = extname(path).toLowerCase();
+  const among = (endings: readonly string[]) => endings.includes(ending);
+  if (ending === "") return "folder";
+  if (count === 1 && among(IMAGE_ENDINGS)) return "picture";
+  if (among(VIDEO_ENDINGS)) return "video";
+  const expected = `an ending of ${VIDEO_ENDINGS.join(", ")}, or a folder`;
+  throw invalidArgument(count === 1 ? "the file" : "the file of several frames", expected, path);
+}
+
+/**
+ * Writes frames in the form that {@link framesForm} tells. In a folder, which is made where it is
+ * missing, they are `00000.png`, `00001.png`, …
+ *
+ * @throws what {@link writeImage} and {@link videoWriter} throw; `CANCELLED` where the signal ended
+ *   the writing
+ */
+export async function writeFrames(
+  path: string,
+  frames: Iterable<RawImage> | AsyncIterable<RawImage>,
+  { fps, count, signal }: FramesOptions,
+): Promise<void> {
+  const form = framesForm(path, count);
+  if (form === "video") return await writeVideo(path, frames, fps, signal);
+  if (form === "folder") {
+    await requireFolderOf(path);
+    mkdirSync(path, { recursive: true });
+  }
+  let at = 0;
+  for await (const frame of frames) {
+    if (signal?.aborted) {
+      throw new TorchsightError("CANCELLED", `writing ${path} was cancelled`);
+    }
+    const name = `${String(at).padStart(5, "0")}.png`;
+    await writeImage(frame, form === "folder" ? join(path, name) : path);
+    at += 1;
+  }
+}
+
+async function writeVideo(
+  path: string,
+  frames: Iterable<RawImage> | AsyncIterable<RawImage>,
+  fps: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  let video: ReturnType<typeof videoWriter> | undefined;
+  try {
+    for await (const frame of frames) {
+      const { width, height } = frame;
+      video ??= videoWriter(path, { width, height, fps, signal });
+      await video.write(frame);
+    }
+  } catch (error) {
+    await video?.[Symbol.asyncDispose]();
+    throw error;
+  }
+  await video?.close();
+}
