@@ -71,6 +71,9 @@ const ARROW: readonly Point[] = [
   [0.1, -0.8],
 ];
 
+/** Where the semicircle is cut off. */
+const FLAT = 0.42;
+
 /** Each shape's corners, and how thick its outline is drawn. */
 const SHAPES: Readonly<Record<Shape, readonly [corners: readonly Point[], stroke: number]>> = {
   circle: [corners(ROUND, 0.93), 0.3],
@@ -82,7 +85,7 @@ const SHAPES: Readonly<Record<Shape, readonly [corners: readonly Point[], stroke
   heart: [heart(), 0.2],
   arrow: [ARROW, 0.14],
   pentagon: [corners(5, 1.05), 0.26],
-  semicircle: [arc([0, 0.42], 1, 0.5, 1), 0.2],
+  semicircle: [arc([0, FLAT], 1, 0.5, 1), 0.2],
 };
 
 /** The outline of a filled shape. */
@@ -115,13 +118,26 @@ const REACHES = Object.fromEntries(
 export function holeOf(shape: Shape, pixel: number): Contour {
   const [points, stroke] = SHAPES[shape];
   const width = Math.min(Math.max(stroke, pixel), 1.5 * stroke);
-  const inner = points.map((point, at) => {
+  const inner = shape === "semicircle" ? insideDome(width) : inset(points, width);
+  return Float64Array.from(inner.reverse().flat());
+}
+
+/** The corners moved inwards, each side by `width`. */
+function inset(points: readonly Point[], width: number): Point[] {
+  return points.map((point, at) => {
     const [ax, ay] = normal(points.at(at - 1)!, point);
     const [bx, by] = normal(point, points[(at + 1) % points.length]!);
     const reach = width / (1 + ax * bx + ay * by);
     return [point[0] + reach * (ax + bx), point[1] + reach * (ay + by)];
   });
-  return Float64Array.from(inner.reverse().flat());
+}
+
+/** The same of the semicircle, of whose round side a part falls away. */
+function insideDome(width: number): Point[] {
+  const radius = 1 - width;
+  const corner = Math.sqrt(radius * radius - width * width);
+  const round = arc([0, FLAT], radius, 0.5, 1).filter(([, y]) => y < FLAT - width);
+  return [[-corner, FLAT - width], ...round, [corner, FLAT - width]];
 }
 
 /** The unit vector from an edge into the shape. */

@@ -33,7 +33,10 @@ export class Raster {
     this.#window = { left: 0, top: 0, width: 0, height: 0, data: this.#coverage };
   }
 
-  /** Fills contours, in pixels, of which those that run the other way round are holes. */
+  /**
+   * Fills contours, in pixels, of which those that run the other way round are holes. They lie
+   * within the picture, but for what rounding adds.
+   */
   fill(contours: readonly Contour[]): Coverage {
     const window = this.#windowOf(contours[0]!);
     this.#sums.fill(0, 0, (window.width + 2) * window.height);
@@ -68,7 +71,7 @@ export class Raster {
     return window;
   }
 
-  /** Adds an edge, row by row. What lies left of the window counts as on its border. */
+  /** Adds an edge, row by row. */
   #edge(fromX: number, fromY: number, toX: number, toY: number): void {
     if (fromY === toY) return;
     const { left, top, width, height } = this.#window;
