@@ -29,7 +29,7 @@ function halves(width: number, height: number, left: number[], right: number[]):
   return { data, width, height, channels: 3 };
 }
 
-for (const ending of ["mp4", "webm", "gif", "MP4"]) {
+for (const ending of ["mp4", "webm", "gif", "y4m", "MP4"]) {
   test(`${ending}: frames, colours and rate come back`, async (t) => {
     const path = join(folder, `colours.${ending}`);
     const [width, height] = [65, 49];
@@ -47,7 +47,7 @@ for (const ending of ["mp4", "webm", "gif", "MP4"]) {
       [0, 0.08, 0.16, 0.24, 0.32],
     );
     for (const { image } of frames) {
-      const padded = ending === "gif" ? [65, 49] : [66, 50];
+      const padded = ["gif", "y4m"].includes(ending) ? [65, 49] : [66, 50];
       t.deepEqual([image.width, image.height], padded);
       for (const [x, colour] of [
         [10, left],

@@ -6,14 +6,12 @@ import { drawProgram, type Phase } from "./program.js";
 import type { Random } from "./random.js";
 import type { Settings } from "./settings.js";
 import { onCircle } from "./turns.js";
-import { type Combination, isPaired, RADII, SHAPES, type Shape } from "./vocabulary.js";
+import { type Combination, isPaired, RADII } from "./vocabulary.js";
 
 /** An object with its path, about a place that is not decided yet. */
 export interface Moving extends Combination {
   /** In short sides of the picture, where its scale is 1. */
   radius: number;
-  /** Whose pattern its surface has, if any. */
-  texture: Shape | null;
   phases: readonly Phase[];
   path: Path;
 }
@@ -51,7 +49,6 @@ export function drawActors(
     const drawn = objects.map((one) => ({
       ...one,
       radius: RADII[one.size] * random.real(...VARIATION),
-      texture: textureOf(random, settings.texture, one.shape),
       phases,
     }));
     actors.push(
@@ -75,12 +72,6 @@ function drawObjects(random: Random, combinations: Combinations, wanted: Wanted)
   if (!isPaired(first.motion)) return [first];
   const { frames } = wanted;
   return [first, combinations.draw(random, { frames, paired: true, motion: first.motion })];
-}
-
-function textureOf(random: Random, mode: Settings["texture"], shape: Shape): Shape | null {
-  if (mode === "none") return null;
-  if (mode === "matching") return shape;
-  return random.pick(SHAPES.filter((other) => other !== shape));
 }
 
 /** Two objects side by side, or one above the other, and how far from each other. */

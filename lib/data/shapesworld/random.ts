@@ -15,6 +15,7 @@ export const STREAMS = {
   questions: 5,
   keyframes: 6,
   holdOut: 7,
+  texture: 8,
   /** The grain of frame t is stream `grain + t`. */
   grain: 1024,
 } as const;

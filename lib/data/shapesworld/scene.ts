@@ -5,11 +5,14 @@ import type { Timing } from "./path.js";
 import { placeActors } from "./placement.js";
 import { Random, STREAMS } from "./random.js";
 import type { Settings } from "./settings.js";
+import { SHAPES, type Shape } from "./vocabulary.js";
 
 /** An object of a scene. */
 export interface SceneObject extends Moving {
   /** Its place in the list of objects: those of higher id lie in front. */
   id: number;
+  /** Whose pattern its surface has, if any. */
+  texture: Shape | null;
   /** The id of the one that it meets or parts from, if any. */
   partner: number | null;
 }
@@ -40,11 +43,19 @@ export function drawScene(settings: Settings, index: number): Scene {
   const placing = new Random(seed, index, STREAMS.placement);
   const placed = placeActors(placing, actors, extent, settings.occlusion);
   const order = placing.shuffled(placed.flat());
+  const surfaces = new Random(seed, index, STREAMS.texture);
   const objects = order.map((one, id): SceneObject => {
     const others = placed.find((actor) => actor.includes(one))!;
     const partner = others.find((other) => other !== one);
-    return { ...one, id, partner: partner === undefined ? null : order.indexOf(partner) };
+    const texture = textureOf(surfaces, settings.texture, one.shape);
+    return { ...one, id, texture, partner: partner ? order.indexOf(partner) : null };
   });
   const ground = drawGround(new Random(seed, index, STREAMS.ground), settings.backgrounds);
   return { width, height, unit, ...timing, objects, ground };
+}
+
+function textureOf(random: Random, mode: Settings["texture"], shape: Shape): Shape | null {
+  if (mode === "none") return null;
+  if (mode === "matching") return shape;
+  return random.pick(SHAPES.filter((other) => other !== shape));
 }
