@@ -4,7 +4,7 @@ import { extname, join } from "node:path";
 import { invalidArgument, TorchsightError } from "../core/errors.js";
 import { IMAGE_ENDINGS, type RawImage, writeImage } from "./image.js";
 import { requireFolderOf } from "./paths.js";
-import { VIDEO_ENDINGS, videoWriter } from "./video_writer.js";
+import { VIDEO_ENDINGS, type VideoWriter, videoWriter } from "./video_writer.js";
 
 /** What frames are written as. */
 export type FramesForm = "picture" | "video" | "folder";
@@ -51,6 +51,9 @@ export async function writeFrames(
   const form = framesForm(path, count);
   if (form === "video") return await writeVideo(path, frames, fps, signal);
   if (form === "folder") {
+    if (existsSync(path) && !statSync(path).isDirectory()) {
+      throw invalidArgument("the folder of the frames", "a folder", path);
+    }
     await requireFolderOf(path);
     mkdirSync(path, { recursive: true });
   }
@@ -71,14 +74,18 @@ async function writeVideo(
   fps: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  let video: ReturnType<typeof videoWriter> | undefined;
+  const abort = new AbortController();
+  const ended = signal ? AbortSignal.any([signal, abort.signal]) : abort.signal;
+  let video: VideoWriter | undefined;
   try {
     for await (const frame of frames) {
       const { width, height } = frame;
-      video ??= videoWriter(path, { width, height, fps, signal });
+      video ??= videoWriter(path, { width, height, fps, signal: ended });
       await video.write(frame);
     }
   } catch (error) {
+    // A video that lacks frames is none.
+    abort.abort();
     await video?.[Symbol.asyncDispose]();
     throw error;
   }

@@ -18,9 +18,8 @@ export interface ClipsOptions {
  * known of them: captions, boxes, masks, tracks, actions, relations, counts, questions.
  *
  * A clip is a function of the seed, its index and the other options: the same in any order, in any
- * process and on any platform. Clips of one index and seed are alike in all that an option leaves
- * alone: more captions, for instance, are more captions of the same scene. The number of captions,
- * questions or keyframes changes nothing else.
+ * process and on any platform. How many captions, questions or keyframes it has changes nothing
+ * else of it.
  *
  * @throws `BAD_INPUT` for options that are unknown, out of bounds, or leave nothing to draw
  *
