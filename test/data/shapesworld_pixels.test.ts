@@ -16,7 +16,7 @@ import { lightness } from "../../lib/data/shapesworld/textures.js";
 import { onCircle } from "../../lib/data/shapesworld/turns.js";
 import { clipsOf } from "./shapesworld.js";
 
-/** Whether a point lies inside of a polygon: whether a ray from it crosses an odd number of sides. */
+/** Whether a point lies inside of a polygon: a ray from it crosses an odd number of sides. */
 function isInside(polygon: Float64Array, x: number, y: number): boolean {
   let inside = false;
   let [ax, ay] = [polygon.at(-2)!, polygon.at(-1)!];
