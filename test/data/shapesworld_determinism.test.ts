@@ -115,7 +115,7 @@ const GOLDEN: readonly [ShapesWorldOptions, number, pixels: string, document: st
     { seed: 6, size: { shortSide: [32, 64], aspect: [0.4, 3] }, captionNoise: 0.5 },
     3,
     "a4a264c82b554e91",
-    "af968277ada679e6",
+    "d97a518aff3afb89",
   ],
 ];
 
@@ -210,6 +210,7 @@ const REFUSED: readonly [options: object, message: RegExp][] = [
   [{ texture: "wood" }, /for texture/],
   [{ texture: "conflict", vocabulary: { fill: ["outlined"] } }, /filled alone/],
   [{ occlusion: 0.5 }, /for occlusion/],
+  [{ spread: 2 }, /for spread/],
   [{ grain: 65 }, /for grain/],
   [{ captions: 0 }, /for captions/],
   [{ captionNoise: 1.1 }, /for captionNoise/],

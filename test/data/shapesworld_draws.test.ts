@@ -11,7 +11,7 @@ import {
   type ShapesClip,
   SIZES,
 } from "../../lib/data/shapesworld/index.js";
-import { chiSquare, clipsOf, digest } from "./shapesworld.js";
+import { chiSquare, clipsOf, digest, placeOf } from "./shapesworld.js";
 
 /** All attributes of all objects, with each of their motions. */
 function combinationsOf(clip: ShapesClip): Combination[] {
@@ -153,6 +153,19 @@ test("a combination of any attributes can be held out", (t) => {
       );
     }
   }
+});
+
+test("objects are put as far from the middle as asked", (t) => {
+  const spreads = [0, 0.3, 1].map((spread) => {
+    const options = { ...PICTURES, size: [64, 64], seed: 31, spread } as const;
+    const offs = clipsOf(200, options).map((clip) => {
+      const { x, y } = placeOf(clip.objects[0]!, 0);
+      return Math.max(Math.abs(x - 32), Math.abs(y - 32));
+    });
+    return Math.max(...offs);
+  });
+  // Boxes of shapes whose middle is not that of their box are a little off.
+  t.true(spreads[0]! < 4 && spreads[1]! < 12 && spreads[2]! > 20, `${spreads}`);
 });
 
 test("numbers of objects and of frames are drawn from their ranges", (t) => {

@@ -156,6 +156,11 @@ test("noisy captions are wrong, marked, and as many as asked", (t) => {
       t.false(isTrue(clip, meaning), text);
     }
   }
+  // Where nearly all colours and shapes are there, too.
+  const crowd = { seed: 38, objects: 16, size: [300, 300], frames: 1, captionNoise: 1 } as const;
+  for (const clip of clipsOf(20, crowd)) {
+    for (const { text, meaning } of clip.captions) t.false(isTrue(clip, meaning), text);
+  }
   const half = clipsOf(60, { ...options, captionNoise: 0.3 }).flatMap((clip) => {
     for (const { faithful, meaning } of clip.captions) t.is(isTrue(clip, meaning), faithful);
     return clip.captions;

@@ -2,7 +2,7 @@
 import type { Meaning, Mention, Statement } from "./meaning.js";
 import type { Random } from "./random.js";
 import type { RelationSpan, ShapesObject } from "./tracks.js";
-import { type Attribute, isPaired, type Motion, VOCABULARY } from "./vocabulary.js";
+import { COLORS, isPaired, SHAPES, VOCABULARY } from "./vocabulary.js";
 import { type Choose, plainest, sentenceOf } from "./writing.js";
 
 export interface Caption {
@@ -109,7 +109,7 @@ function partnerOf({ actions }: Told): number | undefined {
   return actions.find((action) => action.with !== undefined)?.with;
 }
 
-/** A meaning that is wrong: with a colour, shape or motion that nothing there has. */
+/** A meaning that is wrong: with a number, an object or a motion that there is not. */
 function distorted(random: Random, meaning: Meaning, objects: readonly Told[]): Meaning {
   if (meaning.kind === "count") {
     const count = meaning.count > 1 && random.chance(0.5) ? meaning.count - 1 : meaning.count + 1;
@@ -122,23 +122,22 @@ function distorted(random: Random, meaning: Meaning, objects: readonly Told[]): 
   const statements = meaning.statements.map((statement, at) => {
     if (at !== wrong) return statement;
     const { motions, subject } = statement;
-    if (motions.some(isPaired) || random.chance(0.5)) {
-      return { ...statement, subject: otherMention(random, subject, objects) };
-    }
     const made = new Set(objects.flatMap(({ actions }) => actions.map(({ name }) => name)));
     const unmade = VOCABULARY.motion.filter((motion) => !isPaired(motion) && !made.has(motion));
-    // Where all motions are made, one of those that this object does not begin with is wrong, too.
-    const others = VOCABULARY.motion.filter((one) => !isPaired(one) && one !== motions[0]);
-    const motion: Motion = random.pick(unmade.length > 0 ? unmade : others);
-    return { ...statement, motions: [motion, ...motions.slice(1)] };
+    if (motions.some(isPaired) || unmade.length === 0 || random.chance(0.5)) {
+      return { ...statement, subject: otherMention(random, subject, objects) };
+    }
+    return { ...statement, motions: [random.pick(unmade), ...motions.slice(1)] };
   });
   return { kind: "actions", statements };
 }
 
+/** The mention with another colour or shape, so that it fits nothing there. */
 function otherMention(random: Random, mention: Mention, objects: readonly Told[]): Mention {
-  const key: Attribute = random.pick(["color", "shape"] as const);
-  const there = new Set<string>(objects.map((object) => object[key]));
-  const absent = VOCABULARY[key].filter((value) => !there.has(value));
-  const others = VOCABULARY[key].filter((value) => value !== mention[key]);
-  return { ...mention, [key]: random.pick<string>(absent.length > 0 ? absent : others) };
+  const others = [
+    ...COLORS.map((color) => ({ ...mention, color })),
+    ...SHAPES.map((shape) => ({ ...mention, shape })),
+  ];
+  // Of 17 others at most 15 are there: a clip has no more objects besides the one mentioned.
+  return random.pick(others.filter(({ color, shape }) => countOf(objects, { color, shape }) === 0));
 }

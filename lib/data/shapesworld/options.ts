@@ -66,6 +66,8 @@ export interface ShapesWorldOptions {
   texture?: "none" | "matching" | "conflict" | undefined;
   /** How much objects hide each other. Default `some`. */
   occlusion?: "none" | "some" | "heavy" | undefined;
+  /** How far from the middle objects are put: 0 in it, 1 anywhere. Default 1. */
+  spread?: number | undefined;
   /** Levels, 0 to 64, by which the grain of a camera moves each pixel at most. Default 0. */
   grain?: number | undefined;
   /** Captions of a clip, 1 to 64. Default 4. */

@@ -2,7 +2,7 @@
 import type { Extent, Moving } from "./actors.js";
 import { reachOf } from "./outlines.js";
 import type { Random } from "./random.js";
-import type { Occlusion } from "./settings.js";
+import type { Occlusion, Settings } from "./settings.js";
 
 /** Places tried for each actor, and how often its path is halved where none of them will do. */
 const TRIES = 100;
@@ -35,14 +35,14 @@ export function placeActors(
   random: Random,
   actors: readonly Moving[][],
   extent: Extent,
-  occlusion: Occlusion,
+  settings: Pick<Settings, "occlusion" | "spread">,
 ): Moving[][] {
   const placed: Placed[] = [];
   const sizeOf = (actor: readonly Moving[]) => actor.reduce((sum, one) => sum + radiusOf(one), 0);
   const others = actors.slice(1).sort((a, b) => sizeOf(b) - sizeOf(a));
   return [...actors.slice(0, 1), ...others].filter((actor) => {
     for (let halved = 0; halved <= HALVINGS; halved += 1) {
-      const place = bestPlace(random, actor, placed, extent, occlusion);
+      const place = bestPlace(random, actor, placed, extent, settings);
       if (place) {
         put(actor, place, placed);
         return true;
@@ -59,10 +59,10 @@ function bestPlace(
   actor: readonly Moving[],
   placed: readonly Placed[],
   extent: Extent,
-  occlusion: Occlusion,
+  { occlusion, spread }: Pick<Settings, "occlusion" | "spread">,
 ): Place | undefined {
-  const x = roomAlong(actor, "x", extent.width);
-  const y = roomAlong(actor, "y", extent.height);
+  const x = spreadOver(roomAlong(actor, "x", extent.width), spread);
+  const y = spreadOver(roomAlong(actor, "y", extent.height), spread);
   let best: Place | undefined;
   let least = Infinity;
   for (let tried = 0; tried < TRIES && least > 0; tried += 1) {
@@ -113,6 +113,12 @@ function roomAlong(actor: readonly Moving[], axis: "x" | "y", length: number): E
   const least = Math.min(...actor.map((one) => Math.min(...one.path[axis]) - radiusOf(one)));
   const most = Math.max(...actor.map((one) => Math.max(...one.path[axis]) + radiusOf(one)));
   return [-least, Math.max(-least, length - most)];
+}
+
+/** The middle part of a range. */
+function spreadOver([least, most]: Ends, spread: number): Ends {
+  const off = ((most - least) * (1 - spread)) / 2;
+  return [least + off, most - off];
 }
 
 function shorten({ path }: Moving, axis: "x" | "y", factor: number): void {

@@ -10,8 +10,10 @@ export interface Phase {
   end: number;
 }
 
-/** Frames below which a phase is not begun: what remains belongs to the one before. All motions
- * fit into so many. */
+/**
+ * Frames below which a phase is not begun: what remains belongs to the one before. Every motion
+ * fits into so many.
+ */
 const LEAST_PHASE = 4;
 
 /** What motions have led to so far: they go to and fro between two ends. */

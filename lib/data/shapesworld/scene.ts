@@ -41,7 +41,7 @@ export function drawScene(settings: Settings, index: number): Scene {
   const timing = { frames, stride, fps };
   const actors = drawActors(random, settings, count, timing, extent);
   const placing = new Random(seed, index, STREAMS.placement);
-  const placed = placeActors(placing, actors, extent, settings.occlusion);
+  const placed = placeActors(placing, actors, extent, settings);
   const order = placing.shuffled(placed.flat());
   const surfaces = new Random(seed, index, STREAMS.texture);
   const objects = order.map((one, id): SceneObject => {

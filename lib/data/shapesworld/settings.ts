@@ -30,6 +30,7 @@ export interface Settings {
   readonly backgrounds: readonly Background[];
   readonly texture: (typeof TEXTURES)[number];
   readonly occlusion: Occlusion;
+  readonly spread: number;
   readonly grain: number;
   readonly captions: number;
   readonly captionNoise: number;
@@ -58,6 +59,7 @@ const DEFAULTS = {
   split: "train",
   texture: "none",
   occlusion: "some",
+  spread: 1,
   grain: 0,
   captions: 4,
   captionNoise: 0,
@@ -94,6 +96,7 @@ export function settingsOf(options: ShapesWorldOptions): Settings {
     backgrounds: someOf("backgrounds", all.backgrounds, BACKGROUNDS),
     texture,
     occlusion: oneOf("occlusion", all.occlusion, OCCLUSIONS),
+    spread: realNumber("spread", all.spread, [0, 1]),
     grain: wholeNumber("grain", all.grain, [0, 64]),
     captions: wholeNumber("captions", all.captions, [1, 64]),
     captionNoise: realNumber("captionNoise", all.captionNoise, [0, 1]),
