@@ -34,9 +34,12 @@ export {
 } from "./core/load.js";
 export {
   type DeviceInfo,
+  type DeviceMemory,
   devices,
+  emptyCache,
   type MemoryStats,
   memory,
+  memoryStats,
   releaseMemory,
   setThreads,
   threads,

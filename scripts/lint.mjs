@@ -42,7 +42,7 @@ if (failed.length > 0) {
 }
 
 async function clangFormat(...mode) {
-  const sources = filesUnder("native").filter((file) => /\.(h|cc)$/.test(file));
+  const sources = filesUnder("native").filter((file) => /\.(h|cc|cu)$/.test(file));
   await run(await findClangFormat(), [...mode, ...sources]);
 }
 
@@ -65,7 +65,7 @@ async function findClangFormat() {
 function checkBudgets() {
   const problems = [];
   for (const file of filesUnder("lib", "native", "scripts", "test", "examples")) {
-    if (!/\.(ts|js|mjs|h|cc)$/.test(file) || /\.generated\.|fixtures|node_modules/.test(file)) {
+    if (!/\.(ts|js|mjs|h|cc|cu)$/.test(file) || /\.generated\.|fixtures|node_modules/.test(file)) {
       continue;
     }
     const lines = readFileSync(join(root, file), "utf8").split("\n");

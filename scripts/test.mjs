@@ -3,9 +3,9 @@
 // those alone. Other arguments are test files for ava, which then runs alone.
 import { join } from "node:path";
 import { capture, log, packageBin, root, run, Stop, work, works } from "./shared.mjs";
-import { countCtest, countTap } from "./steps/count.mjs";
+import { countTap } from "./steps/count.mjs";
 import { provideLibtorch } from "./steps/libtorch.mjs";
-import { buildEnvironment, buildTree, hasNativeTests } from "./steps/native.mjs";
+import { buildEnvironment, buildTree, testNative } from "./steps/native.mjs";
 
 const files = process.argv.slice(2).filter((word) => word !== "--asan");
 
@@ -13,7 +13,7 @@ try {
   const parts = [];
   if (process.argv.includes("--asan")) parts.push(await sanitized());
   else {
-    if (files.length === 0) parts.push(await native(buildTree, process.env));
+    if (files.length === 0) parts.push(await testNative(buildTree, process.env));
     parts.push(await typescript());
   }
   const sum = (key) => parts.reduce((total, part) => total + part[key], 0);
@@ -23,20 +23,6 @@ try {
 } catch (error) {
   log(error instanceof Stop ? error.message : error.stack);
   process.exitCode = 1;
-}
-
-async function native(tree, env) {
-  if (!hasNativeTests(tree)) {
-    log("the C++ tests are skipped: doctest was not there when the native parts were built");
-    return { passed: 0, failed: 0, skipped: 1 };
-  }
-  log("C++ tests");
-  const args = ["--test-dir", join(tree, "native"), "--verbose", "--timeout", "300"];
-  const { output, code } = await capture("ctest", args, { env });
-  const counts = countCtest(output, code);
-  if (counts.failed > 0) process.stdout.write(output);
-  log(`C++ tests: ${counts.passed} passed, ${counts.failed} failed`);
-  return counts;
 }
 
 async function typescript() {
@@ -62,7 +48,7 @@ async function sanitized() {
   const generator = (await works("ninja", "--version")) ? ["-G", "Ninja"] : [];
   await run("cmake", [...generator, "-S", root, "-B", tree, ...options], { env });
   await run("cmake", ["--build", tree, "--target", "torchsight_tests"], { env });
-  return native(tree, {
+  return testNative(tree, {
     ...env,
     // libtorch itself is not instrumented: its containers cannot be checked across the border,
     // and what it keeps for the whole process is not a leak. Tests ask for too much memory.

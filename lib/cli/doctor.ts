@@ -22,6 +22,8 @@ interface Diagnosis {
   libtorch: Libtorch | null;
   addon: { path: string; version: string } | null;
   devices: Device[];
+  /** What serves cards, where libtorch has CUDA, and why they cannot be used, if so. */
+  cuda: { addon: string | null; message?: string } | null;
   threads: number;
   problems: Problem[];
 }
@@ -54,6 +56,7 @@ async function diagnose(): Promise<Diagnosis> {
     libtorch: null,
     addon: null,
     devices: [],
+    cuda: null,
     threads: availableParallelism(),
     problems,
   };
@@ -112,6 +115,10 @@ async function tryAddon(path: string, diagnosis: Diagnosis): Promise<void> {
   }
   diagnosis.addon = { path, version: report.versions.addon };
   diagnosis.devices = report.devices;
+  if (diagnosis.libtorch?.variant === "cuda") {
+    const message = report.cards?.message;
+    diagnosis.cuda = { addon: report.versions.cuda, ...(message && { message }) };
+  }
   diagnosis.threads = report.threads;
 }
 
@@ -132,13 +139,15 @@ function probe(): Promise<ProbeReport> {
 }
 
 function readable(diagnosis: Diagnosis): string {
-  const { libtorch, addon, devices, problems } = diagnosis;
+  const { libtorch, addon, devices, cuda, problems } = diagnosis;
   const lines = [
     `platform  ${diagnosis.platform}`,
     `node      ${diagnosis.node}`,
     `libtorch  ${libtorch ? `${libtorch.version} in ${libtorch.path} (${libtorch.how})` : "none"}`,
     `addon     ${addon ? `${addon.version} in ${addon.path}` : "none"}`,
     `devices   ${devices.map(describeDevice).join(", ") || "unknown"}`,
+    ...(cuda ? [`cuda      ${cuda.addon ?? "without torchsight_cuda"}`] : []),
+    ...(cuda?.message ? [`          ${cuda.message}`] : []),
     `threads   ${diagnosis.threads}`,
   ];
   for (const { code, message, remedy } of problems) lines.push("", `${code}: ${message}`, remedy);
@@ -146,6 +155,7 @@ function readable(diagnosis: Diagnosis): string {
   return lines.join("\n");
 }
 
-function describeDevice({ name, memory }: Device): string {
-  return `${name} (${(memory / 2 ** 30).toFixed(1)} GiB)`;
+function describeDevice({ name, memory, model }: Device): string {
+  const size = `${(memory / 2 ** 30).toFixed(1)} GiB`;
+  return `${name} (${model ? `${model}, ` : ""}${size})`;
 }

@@ -38,7 +38,11 @@ export type Overlap = (typeof OVERLAPS)[number];
 
 /** How a module is made and where it lives. */
 export interface LoadOptions extends JobControl {
-  /** `cpu`, `cuda:0`, …, or `auto` for an accelerator if there is one. Default `cpu`. */
+  /**
+   * `cpu`, `cuda:0`, …, or `auto` for an accelerator if there is one. `cuda` is the first card, or
+   * one for each process of a model over several; ranks of the group `local` share one. Default
+   * `cpu`.
+   */
   device?: string | undefined;
   /** What weights are converted to and computed in. Default `float32`. */
   dtype?: ModuleDType | undefined;
@@ -146,7 +150,7 @@ function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
   const extra = tensorParallel > 1 ? { ...sharding, ...options.extra } : options.extra;
   return {
     config: opened.config,
-    device: deviceOf(options),
+    device: deviceOf(options, tensorParallel * dataParallel > 1),
     dtype,
     ...(extra && { extra }),
     ...(opened.plan && { plan: opened.plan }),
@@ -164,23 +168,30 @@ function joinedRequestOf(opened: Opened, options: LoadOptions, group: LaunchOpti
   const { tensorParallel, layout, overlap, pieces } = options;
   const { addon, libtorch } = native().versions();
   const extra = { layout, overlap, pieces, ...options.extra };
-  const request = requestOf(opened, { ...options, extra, group: undefined, tensorParallel: 1 });
+  const device = deviceOf(options, true);
+  const alone = { ...options, extra, device, group: undefined, tensorParallel: 1 };
+  const request = requestOf(opened, alone);
   const alike = {
     torchsight: addon,
     libtorch,
     tensorParallel: String(tensorParallel ?? "all ranks"),
+    device: device.replace(NUMBER, ""),
     collectiveTimeout: String(options.collectiveTimeout ?? "default"),
   };
   return { ...request, join: joinRequest(group, tensorParallel, alike) };
 }
 
-function deviceOf({ device = "cpu" }: LoadOptions): string {
+/** The number of a card, in the name of a device. */
+const NUMBER = /:\d+$/;
+
+/** What `auto` stands for; no card by its number where there are `several` ranks, one for each. */
+function deviceOf({ device = "cpu" }: LoadOptions, several: boolean): string {
   if (device !== "auto") return device;
-  return (
-    native()
-      .devices()
-      .find(({ name }) => name !== "cpu")?.name ?? "cpu"
-  );
+  const accelerator = native()
+    .devices()
+    .find(({ name }) => name !== "cpu");
+  if (!accelerator) return "cpu";
+  return several ? accelerator.name.replace(NUMBER, "") : accelerator.name;
 }
 
 /** @internal What a model's folder or file says of it. */

@@ -10,6 +10,8 @@ export interface LauncherGroup {
   rank: number;
   /** How many processes there are. */
   size: number;
+  /** The number of this process on its machine, which `cuda` takes a card by. Default: `rank`. */
+  localRank?: number | undefined;
   /** Where the ranks meet: a port on the machine of rank 0, which listens there. */
   master: { host: string; port: number };
   /**
@@ -45,7 +47,7 @@ export function joinRequest(
   alike: Record<string, string>,
 ): JoinRequest {
   const group = option === "launcher" ? found() : checked(option);
-  const { rank, size, master, host, timeout, agentStore = false } = group;
+  const { rank, size, localRank, master, host, timeout, agentStore = false } = group;
   const ranks = together ?? size;
   if (size % ranks !== 0) {
     throw rendezvous(
@@ -55,6 +57,7 @@ export function joinRequest(
   return {
     rank,
     size,
+    ...(localRank !== undefined && { localRank }),
     together: ranks,
     ...master,
     serves: rank === 0 && !agentStore,
@@ -74,9 +77,10 @@ function found(): LauncherGroup {
 }
 
 function checked(group: LauncherGroup): LauncherGroup {
-  const { rank, size, master, host, timeout, agentStore } = group;
+  const { rank, size, localRank, master, host, timeout, agentStore } = group;
   whole("group.size", size, 1, MOST_RANKS);
   whole("group.rank", rank, 0, size - 1);
+  if (localRank !== undefined) whole("group.localRank", localRank, 0, size - 1);
   if (typeof master !== "object" || master === null || !name(master.host)) {
     throw invalidArgument("group.master", "{ host, port }", master);
   }

@@ -167,6 +167,8 @@ export interface JoinRequest {
   /** Among all processes of the launcher. */
   rank: number;
   size: number;
+  /** Among the processes of this machine; decides on the card of device `cuda`. Default: `rank`. */
+  localRank?: number;
   /** So many consecutive ranks compute one module. */
   together: number;
   /** Where the ranks meet. */
@@ -194,7 +196,8 @@ export interface LoadedModule {
 export interface Addon {
   /** Must be called once per environment, before anything else. */
   initialize(listener: JobListener, workerPath: string, libtorchPath: string): void;
-  versions(): { addon: string; libtorch: string };
+  /** `cuda` tells what torchsight_cuda was built with; null where it is not there. */
+  versions(): { addon: string; libtorch: string; cuda: string | null };
 
   /** Copies `data` (of any typed array) into a new CPU tensor. */
   tensorFrom(data: ArrayBufferView, dtype: number, shape: number[]): TensorId;
@@ -314,11 +317,21 @@ export interface Addon {
    * [{name, dtype, shape}]}`.
    */
   dryRun(request: string): string;
-  devices(): { name: string; memory: number }[];
+  devices(): { name: string; memory: number; model?: string }[];
+  /** Throws `UNSUPPORTED` where libtorch cannot compute on the device, with what is missing. */
+  requireDevice(device: string): void;
+  /** Bytes that this process has of a device, and those of the device itself. */
+  deviceMemory(device: string): {
+    allocated: number;
+    reserved: number;
+    peak: number;
+    free: number;
+    total: number;
+  };
   /** Host memory in bytes: live tensors, the most there were, freed blocks that are kept. */
   memory(): { live: number; peak: number; cached: number };
-  /** Gives cached host memory back to the system. */
-  emptyCache(): void;
+  /** Gives cached memory back: of one device, or of the host and all of them. */
+  emptyCache(device?: string): void;
   setThreads(threads: number): void;
   threads(): number;
 }

@@ -20,7 +20,7 @@ Environment::Environment(Napi::Env env) : env_(env) {
 Environment::~Environment() = default;
 
 void Environment::shut_down() {
-  Lane::of(c10::Device(c10::kCPU)).drain(this);
+  Lane::drain_all(this);
   events_->close();
   flush_account();
 }
@@ -100,6 +100,13 @@ std::vector<at::Tensor> tensors_of(const NamedTensors& tensors) {
   return values;
 }
 
+at::Device lane_device(const std::vector<at::Tensor>& tensors) {
+  for (const at::Tensor& tensor : tensors) {
+    if (tensor.defined() && is_accelerator(tensor.device())) return tensor.device();
+  }
+  return at::kCPU;
+}
+
 namespace {
 
 // Posts what happens to one job to the environment that submitted it.
@@ -166,12 +173,12 @@ class Reporter final : public JobObserver {
 
 }  // namespace
 
-double Environment::submit(JobSpec spec, ResultBuilder result) {
+double Environment::submit(JobSpec spec, ResultBuilder result, at::Device device) {
   const double id = next_job_++;
   spec.observer = std::make_shared<Reporter>(events_, id, std::move(result));
   if (jobs.empty()) events_->hold(env_, true);
   try {
-    jobs[id] = Lane::of(c10::Device(c10::kCPU)).submit(std::move(spec));
+    jobs[id] = Lane::of(device).submit(std::move(spec));
   } catch (...) {
     forget(id);
     throw;

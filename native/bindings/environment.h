@@ -53,9 +53,9 @@ class Environment {
   void account(int64_t bytes);
   void flush_account();
 
-  /// Submits a job and returns its number. `result` runs on the JavaScript thread if the job ends
-  /// well, after the work, and is dropped otherwise.
-  double submit(JobSpec spec, ResultBuilder result);
+  /// Submits a job to the lane of `device` and returns its number. `result` runs on the JavaScript
+  /// thread if the job ends well, after the work, and is dropped otherwise.
+  double submit(JobSpec spec, ResultBuilder result, at::Device device = at::kCPU);
   /// Drops what is kept of a job that has settled.
   void forget(double job);
   /// Reads a `JobOptions` of addon.ts.
@@ -84,6 +84,9 @@ napi_value guarded(napi_env env, const std::function<napi_value()>& body);
 napi_value named_tensors_to_js(Environment& environment, NamedTensors& tensors);
 NamedTensors named_tensors_from_js(Environment& environment, const Napi::Value& pairs);
 std::vector<at::Tensor> tensors_of(const NamedTensors& tensors);
+
+/// Where work on these tensors is done: the first device that is not the CPU.
+at::Device lane_device(const std::vector<at::Tensor>& tensors);
 
 /// An `Error` as a JavaScript Error object with `code`, and `reason` and `retryAfter` if it has
 /// them.

@@ -3,17 +3,13 @@
 namespace torchsight {
 namespace {
 
-Lane& lane() {
-  return Lane::of(c10::Device(c10::kCPU));
-}
-
 std::shared_ptr<Job> find_job(Environment& environment, const Napi::Value& id) {
   const auto found = environment.jobs.find(id.As<Napi::Number>().DoubleValue());
   return found == environment.jobs.end() ? nullptr : found->second;
 }
 
 napi_value cancel(Environment& environment, const Napi::CallbackInfo& info) {
-  if (const auto job = find_job(environment, info[0])) lane().cancel(job);
+  if (const auto job = find_job(environment, info[0])) job->lane().cancel(job);
   return info.Env().Undefined();
 }
 
@@ -23,7 +19,7 @@ napi_value item_taken(Environment& environment, const Napi::CallbackInfo& info) 
 }
 
 napi_value counters(Environment&, const Napi::CallbackInfo& info) {
-  const LaneCounters now = lane().counters();
+  const LaneCounters now = Lane::all_counters();
   Napi::Object result = Napi::Object::New(info.Env());
   const std::pair<const char*, int64_t> fields[] = {
       {"submitted", now.submitted}, {"completed", now.completed}, {"failed", now.failed},
@@ -36,7 +32,7 @@ napi_value counters(Environment&, const Napi::CallbackInfo& info) {
 
 napi_value set_limits(Environment&, const Napi::CallbackInfo& info) {
   const auto wanted = info[0].As<Napi::Object>();
-  LaneLimits limits = lane().limits();
+  LaneLimits limits = Lane::default_limits();
   const auto number = [&](const char* name, auto& field) {
     const Napi::Value value = wanted.Get(name);
     if (value.IsUndefined()) return;
@@ -49,7 +45,7 @@ napi_value set_limits(Environment&, const Napi::CallbackInfo& info) {
   number("jobs", limits.jobs);
   number("bytes", limits.bytes);
   number("threads", limits.threads);
-  lane().set_limits(limits);
+  Lane::limit_all(limits);
   return info.Env().Undefined();
 }
 

@@ -51,12 +51,14 @@ std::shared_ptr<Running> prepare(Environment& environment, const Napi::Value& in
   return running;
 }
 
-napi_value submit_running(Environment& environment, JobSpec spec,
-                          std::shared_ptr<Running> running) {
-  const double job =
-      environment.submit(std::move(spec), [running = std::move(running)](Environment& environment) {
+napi_value submit_running(Environment& environment, JobSpec spec, std::shared_ptr<Running> running,
+                          at::Device device) {
+  const double job = environment.submit(
+      std::move(spec),
+      [running = std::move(running)](Environment& environment) {
         return named_tensors_to_js(environment, running->outputs);
-      });
+      },
+      device);
   return Napi::Number::New(environment.env(), job);
 }
 
@@ -66,17 +68,24 @@ napi_value submit_load(Environment& environment, const Napi::CallbackInfo& info)
   spec.in_turn = request->joins();
   auto loaded = std::make_shared<std::shared_ptr<Module>>();
   auto description = std::make_shared<std::string>();
-  spec.work = [request, loaded, description](JobContext& context) {
-    *loaded = load_module(std::move(*request), context);
+  // Workers have lanes of their own, and ranks meet once.
+  const bool here = !request->remote() && !request->joins();
+  const at::Device device = here ? request->options.device : at::kCPU;
+  const bool repeatable = is_accelerator(device);
+  spec.repeatable = repeatable;
+  spec.work = [request, loaded, description, repeatable](JobContext& context) {
+    *loaded = load_module(repeatable ? *request : std::move(*request), context);
     *description = (*loaded)->describe().dump();
   };
-  const double job =
-      environment.submit(std::move(spec), [loaded, description](Environment& environment) {
+  const double job = environment.submit(
+      std::move(spec),
+      [loaded, description](Environment& environment) {
         Napi::Object result = Napi::Object::New(environment.env());
         result.Set("module", environment.modules.add(std::move(*loaded)));
         result.Set("description", *description);
         return result;
-      });
+      },
+      device);
   return Napi::Number::New(info.Env(), job);
 }
 
@@ -92,11 +101,13 @@ napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info)
   const std::string trace = to_text(info[5]);
   if (!trace.empty()) running->call.timeline = std::make_shared<Timeline>();
   spec.work = [module, method = to_text(info[1]), trace, running](JobContext& context) {
-    running->outputs = module->call(method, running->call, context);
+    Call call = running->call;  // the work may be repeated
+    running->outputs = module->call(method, call, context);
     running->borrow = {};
     if (running->call.timeline) running->call.timeline->write(trace);
   };
-  return submit_running(environment, std::move(spec), std::move(running));
+  spec.repeatable = module->repeatable();
+  return submit_running(environment, std::move(spec), std::move(running), module->device());
 }
 
 napi_value submit_save(Environment& environment, const Napi::CallbackInfo& info) {
@@ -106,7 +117,8 @@ napi_value submit_save(Environment& environment, const Napi::CallbackInfo& info)
   const auto shard_bytes = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
   const SaveOptions options{to_text(info[1]), shard_bytes, to_text(info[3])};
   spec.work = [module, options](JobContext& context) { module->save(options, context); };
-  return Napi::Number::New(info.Env(), environment.submit(std::move(spec), nullptr));
+  const double job = environment.submit(std::move(spec), nullptr, module->device());
+  return Napi::Number::New(info.Env(), job);
 }
 
 napi_value submit_reshard(Environment& environment, const Napi::CallbackInfo& info) {
@@ -158,7 +170,7 @@ napi_value submit_session_call(Environment& environment, const Napi::CallbackInf
     running->outputs = session->call(method, running->call, context);
     running->borrow = {};
   };
-  return submit_running(environment, std::move(spec), std::move(running));
+  return submit_running(environment, std::move(spec), std::move(running), session->device());
 }
 
 napi_value snapshot(Environment& environment, const Napi::CallbackInfo& info) {

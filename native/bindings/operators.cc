@@ -156,6 +156,16 @@ napi_value call(napi_env env, napi_callback_info info) {
   }
 }
 
+// Where an operator computes: where what it writes is, or it is told to, or what it reads is.
+at::Device operator_device(const Stack& stack, const std::vector<at::Tensor>& read,
+                           const std::vector<at::Tensor>& written) {
+  if (!written.empty()) return lane_device(written);
+  for (const c10::IValue& value : stack) {
+    if (value.isDevice() && is_accelerator(value.toDevice())) return value.toDevice();
+  }
+  return lane_device(read);
+}
+
 napi_value submit(Environment& environment, const Napi::CallbackInfo& info) {
   const Overload& overload = overload_at(environment, info[0]);
   const auto array = info[1].As<Napi::Array>();
@@ -170,10 +180,16 @@ napi_value submit(Environment& environment, const Napi::CallbackInfo& info) {
     if (tensor.defined()) spec.input_bytes += static_cast<int64_t>(tensor.nbytes());
   });
   auto borrow = std::make_shared<Borrow>(read, written);
-  spec.work = [handle = overload.handle, stack, borrow](JobContext&) { handle.callBoxed(*stack); };
-  const double job = environment.submit(std::move(spec), [stack](Environment& environment) {
-    return stack_to_js(environment, *stack);
-  });
+  spec.work = [handle = overload.handle, stack, borrow](JobContext&) {
+    Stack values = *stack;  // the work may be repeated
+    handle.callBoxed(values);
+    *stack = std::move(values);
+  };
+  const at::Device device = operator_device(*stack, read, written);
+  spec.repeatable = is_accelerator(device) && written.empty();
+  const double job = environment.submit(
+      std::move(spec),
+      [stack](Environment& environment) { return stack_to_js(environment, *stack); }, device);
   return Napi::Number::New(info.Env(), job);
 }
 

@@ -131,9 +131,12 @@ napi_value submit_read(Environment& environment, const Napi::CallbackInfo& info)
     *result = on_host(tensor);
     if (result->is_alias_of(tensor)) *result = result->clone();
   };
-  const double job = environment.submit(std::move(spec), [result](Environment& environment) {
-    return new_or_copied_buffer(environment.env(), *result);
-  });
+  const double job = environment.submit(
+      std::move(spec),
+      [result](Environment& environment) {
+        return new_or_copied_buffer(environment.env(), *result);
+      },
+      lane_device({tensor}));
   return Napi::Number::New(info.Env(), job);
 }
 
@@ -205,14 +208,17 @@ napi_value submit_gradients(Environment& environment, const Napi::CallbackInfo& 
     *results =
         torch::autograd::grad(outputs, inputs, gradients, retain || create, create, allow_unused);
   };
-  const double job = environment.submit(std::move(spec), [results](Environment& environment) {
-    Napi::Env env = environment.env();
-    Napi::Array array = Napi::Array::New(env, results->size());
-    for (uint32_t i = 0; i < results->size(); ++i) {
-      array.Set(i, Napi::Value(env, to_js(environment, (*results)[i])));
-    }
-    return napi_value(array);
-  });
+  const double job = environment.submit(
+      std::move(spec),
+      [results](Environment& environment) {
+        Napi::Env env = environment.env();
+        Napi::Array array = Napi::Array::New(env, results->size());
+        for (uint32_t i = 0; i < results->size(); ++i) {
+          array.Set(i, Napi::Value(env, to_js(environment, (*results)[i])));
+        }
+        return napi_value(array);
+      },
+      lane_device(outputs));
   return Napi::Number::New(info.Env(), job);
 }
 
@@ -226,7 +232,8 @@ napi_value submit_backward(Environment& environment, const Napi::CallbackInfo& i
   spec.work = [tensors, gradients, borrow, retain, create](JobContext&) {
     torch::autograd::backward(tensors, gradients, retain || create, create);
   };
-  return Napi::Number::New(info.Env(), environment.submit(std::move(spec), nullptr));
+  const double job = environment.submit(std::move(spec), nullptr, lane_device(tensors));
+  return Napi::Number::New(info.Env(), job);
 }
 
 }  // namespace

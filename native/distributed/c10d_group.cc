@@ -109,7 +109,14 @@ class C10dGroup final : public Group {
     const auto previous = static_cast<int>((rank() + size() - 1) % size());
     std::vector<at::Tensor> sent{bytes_of(out)}, received{bytes_of(in)};
     return start([&] {
-      return Works{backend_->send(sent, next, tag), backend_->recv(received, previous, tag)};
+      if (!backend_->supportsCoalescing()) {
+        return Works{backend_->send(sent, next, tag), backend_->recv(received, previous, tag)};
+      }
+      // One after the other, all ranks would wait for a receiver.
+      backend_->startCoalescing();
+      backend_->send(sent, next, tag);
+      backend_->recv(received, previous, tag);
+      return Works{backend_->endCoalescing()};
     });
   }
 

@@ -50,6 +50,10 @@ class Group {
   /// True on all ranks where any rank says so: how ranks leave together on a cancel.
   bool agree(bool stop);
 
+  /// Waits for collectives that are done by a device while their caller goes on, and throws as the
+  /// others do at once.
+  virtual void finish() {}
+
   /// Ends pending and later collectives with an error, so that no peer thread waits for this one.
   virtual void abort() noexcept {}
 };

@@ -1,33 +1,8 @@
 #include "generation/fixed_steps.h"
 
 #include <ATen/ATen.h>
-#include <ATen/accelerator/Graph.h>
-#include <c10/core/StreamGuard.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 namespace torchsight {
-
-// A graph and the stream that it is captured on, which must not be the default one.
-class FixedSteps::Graph {
- public:
-  explicit Graph(at::Device device)
-      : stream_(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device, false)) {
-  }
-
-  template <typename Work>
-  void capture(const Work& work) {
-    const c10::StreamGuard guard(stream_);
-    graph_.capture_begin();
-    work();
-    graph_.capture_end();
-  }
-
-  void replay() { graph_.replay(); }
-
- private:
-  c10::Stream stream_;
-  at::accelerator::Graph graph_;
-};
 
 FixedSteps::FixedSteps(Decoder& decoder, const KvCache& cache, const at::Tensor& next_B)
     : decoder_(&decoder), cache_(cache) {
@@ -39,8 +14,6 @@ FixedSteps::FixedSteps(Decoder& decoder, const KvCache& cache, const at::Tensor&
   column_M_ = at::arange(cache.capacity(), numbers);
   logits_BV_ = at::empty({cache.batch(), decoder.config().vocabulary}, decoder.activations());
 }
-
-FixedSteps::~FixedSteps() = default;
 
 void FixedSteps::run() {
   const int64_t window = decoder_->config().window;
@@ -62,15 +35,15 @@ void FixedSteps::run() {
 
 const at::Tensor& FixedSteps::operator()(const at::Tensor& ids_B) {
   ids_B1_.copy_(ids_B.unsqueeze(1));
-  if (!ids_B1_.is_cuda() || !warm_) {
-    // The first step on a device chooses kernels and takes memory, which a capture must not.
+  const bool warm = graph_ || warm_ == std::this_thread::get_id();
+  if (!warm || !has_work_graphs(ids_B1_.device())) {
     run();
-    warm_ = true;
+    warm_ = std::this_thread::get_id();
     return logits_BV_;
   }
   if (!graph_) {
-    graph_ = std::make_unique<Graph>(ids_B1_.device());
-    graph_->capture([&] { run(); });
+    graph_ = make_work_graph(ids_B1_.device());
+    graph_->capture([this] { run(); });
   }
   graph_->replay();
   return logits_BV_;

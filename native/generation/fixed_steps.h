@@ -3,8 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <thread>
 
 #include "nn/decoder/decoder.h"
+#include "runtime/work_graph.h"
 
 namespace torchsight {
 
@@ -13,22 +15,19 @@ class FixedSteps {
   /// Goes on from `cache`, whose memory must hold zeros behind its tokens. `next_B` are the
   /// positions that follow. The decoder has to outlive it.
   FixedSteps(Decoder& decoder, const KvCache& cache, const at::Tensor& next_B);
-  ~FixedSteps();
 
   /// Reads one token of each row, int64 [B], and gives the logits [B, V] of what follows, which the
   /// next step overwrites. Counts them in the memory alone, not in the `KvCache`.
   const at::Tensor& operator()(const at::Tensor& ids_B);
 
  private:
-  class Graph;
-
   void run();
 
   Decoder* decoder_;
   KvCache cache_;
   at::Tensor ids_B1_, next_B1_, place_1_, begin_B1_, column_M_, logits_BV_;
-  std::unique_ptr<Graph> graph_;
-  bool warm_ = false;
+  std::unique_ptr<WorkGraph> graph_;
+  std::thread::id warm_;  // whose steps have chosen kernels
 };
 
 }  // namespace torchsight

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "nn/product_kernels.h"
+#include "runtime/cuda_parts.h"
 
 namespace torchsight {
 namespace {
@@ -148,6 +149,11 @@ void CompactLinear::quantize() {
 }
 
 at::Tensor CompactLinear::operator()(const at::Tensor& x_RI) const {
+  if (x_RI.is_cuda() && quantized() && cuda_parts()) {
+    // A few rows; more of them are worth a whole weight of wider numbers.
+    at::Tensor y_RO = at::empty({x_RI.size(0), weight_OI_.size(0)}, x_RI.options());
+    if (cuda_parts()->multiply(x_RI, weight_OI_, scale_O_, y_RO)) return y_RO;
+  }
   if (!x_RI.is_cpu() || x_RI.scalar_type() != at::kFloat || !has_kernels(weight_OI_)) {
     const at::ScalarType dtype = x_RI.scalar_type();
     if (!quantized()) return at::linear(x_RI.to(weight_OI_.scalar_type()), weight_OI_).to(dtype);

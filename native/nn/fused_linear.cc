@@ -3,6 +3,11 @@
 #include <ATen/ATen.h>
 
 namespace torchsight {
+namespace {
+
+constexpr int64_t kManyRows = 2048;
+
+}  // namespace
 
 FusedLinear::FusedLinear(int64_t in, std::vector<Section> sections, bool fuse,
                          const at::TensorOptions& options)
@@ -41,22 +46,36 @@ at::Tensor FusedLinear::part_bias(const Part& part) const {
 
 std::vector<at::Tensor> FusedLinear::operator()(const at::Tensor& x_RI) {
   prepare(x_RI.size(0));
+  std::optional<float8::Rows> x_float8;
+  if (parts_.front().float8) x_float8 = float8::to_rows(x_RI);
   std::vector<at::Tensor> results;
-  for (const Part& part : parts_) {
-    // One activation for the whole part can run inside the product; several run on its slices.
-    bool alike = true;
-    for (size_t s = part.first; s < part.first + part.count; ++s) {
-      alike &= sections_[s].activation == sections_[part.first].activation;
-    }
-    const at::Tensor y_RO =
-        alike ? apply_linear(x_RI, part.weight, part.kernel, part_bias(part),
-                             sections_[part.first].activation)
-              : apply_linear(x_RI, part.weight, part.kernel, {}, Activation::kNone);
-    for (size_t s = part.first; s < part.first + part.count; ++s) {
-      const int64_t begin = begin_of(s) - begin_of(part.first);
-      results.push_back(y_RO.narrow(1, begin, sections_[s].out));
-      if (!alike) activate_(results.back(), bias(s), sections_[s].activation);
-    }
+  for (const Part& part : parts_for(x_RI.size(0))) {
+    for (at::Tensor& result : run(part, x_RI, x_float8)) results.push_back(std::move(result));
+  }
+  return results;
+}
+
+std::vector<at::Tensor> FusedLinear::run(const Part& part, const at::Tensor& x_RI,
+                                         const std::optional<float8::Rows>& x_float8) const {
+  // One activation for the whole part can run inside the product; several run on its slices.
+  bool alike = true;
+  for (size_t s = part.first; s < part.first + part.count; ++s) {
+    alike &= sections_[s].activation == sections_[part.first].activation;
+  }
+  const Activation activation = alike ? sections_[part.first].activation : Activation::kNone;
+  const at::Tensor bias_O = alike ? part_bias(part) : at::Tensor();
+  at::Tensor y_RO;
+  if (part.float8) {
+    y_RO = float8::product(*x_float8, *part.float8, bias_O, x_RI.scalar_type());
+    activate_(y_RO, {}, activation);
+  } else {
+    y_RO = apply_linear(x_RI, part.weight, part.kernel, bias_O, activation);
+  }
+  std::vector<at::Tensor> results;
+  for (size_t s = part.first; s < part.first + part.count; ++s) {
+    const int64_t begin = begin_of(s) - begin_of(part.first);
+    results.push_back(y_RO.narrow(1, begin, sections_[s].out));
+    if (!alike) activate_(results.back(), bias(s), sections_[s].activation);
   }
   return results;
 }
@@ -67,19 +86,37 @@ void FusedLinear::finish_(std::vector<at::Tensor>& sums_Ro) const {
   }
 }
 
-std::vector<FusedLinear::Part> FusedLinear::parts_by_activation(const at::Tensor& whole) const {
+std::vector<FusedLinear::Part> FusedLinear::cut(const Part& whole, bool everywhere) const {
   std::vector<Part> parts;
   for (size_t s = 0; s < sections_.size(); ++s) {
-    if (parts.empty() || sections_[s].activation != sections_[s - 1].activation) {
-      parts.push_back({s, 0, {}});
-    }
+    const bool changes = s == 0 || sections_[s].activation != sections_[s - 1].activation;
+    if (changes || everywhere) parts.push_back({s, 0, {}});
     ++parts.back().count;
   }
   for (Part& part : parts) {
     const int64_t begin = begin_of(part.first);
-    part.weight = whole.narrow(0, begin, begin_of(part.first + part.count) - begin);
+    const int64_t out = begin_of(part.first + part.count) - begin;
+    part.weight = whole.weight.narrow(0, begin, out);
+    if (whole.float8) part.float8 = whole.float8->narrow(begin, out);
   }
   return parts;
+}
+
+std::vector<FusedLinear::Part> FusedLinear::parts_for(int64_t rows) const {
+  const Part& first = parts_.front();
+  const bool on_card = first.float8 ? first.float8->numbers.is_cuda() : first.weight.is_cuda();
+  if (!fuse_ || !(on_card || first.float8)) return parts_;
+  // Many rows fill a card with each section alone, whose result then needs no copy to be whole.
+  return cut(first, rows >= kManyRows);
+}
+
+void FusedLinear::to_float8() {
+  weights();  // as plain memory
+  for (Part& part : parts_) {
+    if (part.float8) continue;
+    part.float8 = float8::to_rows(part.weight);
+    part.weight = at::empty_like(part.weight, at::TensorOptions().device(at::kMeta));
+  }
 }
 
 void FusedLinear::prepare(int64_t rows) {
@@ -87,7 +124,7 @@ void FusedLinear::prepare(int64_t rows) {
   const at::Tensor whole = parts_.front().weight;
   if (!worth_choosing(rows, whole.numel(), whole.options())) return;
   chosen_ = true;
-  std::vector<Part> parts = parts_by_activation(whole);
+  std::vector<Part> parts = cut(parts_.front(), /*everywhere=*/false);
   std::vector<LinearShape> shapes;
   for (const Part& part : parts) {
     shapes.push_back({part.weight.size(0), whole.size(1), sections_[part.first].activation});

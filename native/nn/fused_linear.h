@@ -31,7 +31,11 @@ class FusedLinear {
   void finish_(std::vector<at::Tensor>& sums_Ro) const;
 
   /// The weight of each section as plain memory, in which it stays until the next large product.
+  /// On the meta device, so without memory, once they are float8.
   std::vector<at::Tensor> weights();
+
+  /// Turns the weights into float8 numbers and releases the memory they had.
+  void to_float8();
   /// The bias of a section; undefined where it has none.
   at::Tensor bias(size_t section) const;
 
@@ -42,11 +46,17 @@ class FusedLinear {
     size_t count;
     at::Tensor weight;
     LinearKernel kernel = LinearKernel::kPlain;
+    std::optional<float8::Rows> float8 = {};
   };
 
   void prepare(int64_t rows);
   int64_t begin_of(size_t section) const;
-  std::vector<Part> parts_by_activation(const at::Tensor& whole) const;
+  /// The joint matrix as views of it: cut where the activation changes, or between all sections.
+  std::vector<Part> cut(const Part& whole, bool everywhere) const;
+  /// The parts that are fastest for so many rows.
+  std::vector<Part> parts_for(int64_t rows) const;
+  std::vector<at::Tensor> run(const Part& part, const at::Tensor& x_RI,
+                              const std::optional<float8::Rows>& x_float8) const;
   at::Tensor part_bias(const Part& part) const;
 
   std::vector<Section> sections_;

@@ -21,17 +21,28 @@ at::Tensor unpack_weight(const at::Tensor& packed, LinearKernel kernel) {
 at::Tensor apply_linear(const at::Tensor& x_RI, const at::Tensor& packed, LinearKernel kernel,
                         const at::Tensor& bias_O, Activation activation) {
   if (kernel == LinearKernel::kBlocked) return blocked::linear(x_RI, packed, bias_O, activation);
+  // On cards bias and activation cost nothing at the end of the product. Its GELU is the tanh form.
+  if (x_RI.is_cuda() && bias_O.defined() && activation == Activation::kGeluTanh) {
+    return at::_addmm_activation(bias_O, x_RI, packed.t(), 1, 1, /*use_gelu=*/true);
+  }
+  if (x_RI.is_cuda() && bias_O.defined() && activation == Activation::kNone) {
+    return at::addmm(bias_O, x_RI, packed.t());
+  }
   at::Tensor y_RO = at::mm(x_RI, kernel == LinearKernel::kTurned ? packed : packed.t());
   activate_(y_RO, bias_O, activation);
   return y_RO;
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x_RI, const at::Tensor& bias_O) {
+  if (float8_) {
+    return float8::product(float8::to_rows(x_RI), *float8_, bias_O, x_RI.scalar_type());
+  }
   prepare(x_RI.size(0));
   return apply_linear(x_RI, weight_, kernel_, bias_O, Activation::kNone);
 }
 
 at::Tensor Linear::add(const at::Tensor& x_RI, at::Tensor sum_RO, const at::Tensor& bias_O) {
+  if (float8_) return sum_RO.add_((*this)(x_RI, bias_O));
   prepare(x_RI.size(0));
   if (kernel_ == LinearKernel::kBlocked) return blocked::linear_add(x_RI, sum_RO, weight_, bias_O);
   if (bias_O.defined()) sum_RO.add_(bias_O);
@@ -43,6 +54,12 @@ at::Tensor Linear::weight() {
   kernel_ = LinearKernel::kPlain;
   chosen_ = false;
   return weight_;
+}
+
+void Linear::to_float8() {
+  if (float8_) return;
+  float8_ = float8::to_rows(weight());
+  weight_ = at::empty_like(weight_, at::TensorOptions().device(at::kMeta));
 }
 
 void Linear::prepare(int64_t rows) {

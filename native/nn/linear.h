@@ -4,7 +4,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 #include "nn/activation.h"
+#include "nn/float8_linear.h"
 #include "nn/linear_kernel.h"
 
 namespace torchsight {
@@ -30,8 +33,11 @@ class Linear {
   at::Tensor add(const at::Tensor& x_RI, at::Tensor sum_RO, const at::Tensor& bias_O = {});
 
   /// The weight as plain memory, in which it stays until the next large product: what is written
-  /// there counts.
+  /// there counts. On the meta device, so without memory, once it is float8.
   at::Tensor weight();
+
+  /// Turns the weight into float8 numbers and releases the memory it had.
+  void to_float8();
 
  private:
   void prepare(int64_t rows);
@@ -39,6 +45,7 @@ class Linear {
   at::Tensor weight_;
   LinearKernel kernel_ = LinearKernel::kPlain;
   bool chosen_ = false;
+  std::optional<float8::Rows> float8_;
 };
 
 }  // namespace torchsight

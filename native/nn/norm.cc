@@ -18,14 +18,43 @@ const float* data_or_null(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
 }
 
-// The formula on any device and dtype.
+// Libtorch's kernels read memory once, but want one dtype for all operands.
+bool has_kernel(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {
+  const auto alike = [&x](const at::Tensor& row) {
+    return !row.defined() || row.scalar_type() == x.scalar_type();
+  };
+  const bool biased = norm.kind == NormKind::kRms && norm.bias.defined();
+  return x.is_cuda() && !biased && alike(weight) && alike(norm.bias);
+}
+
+at::Tensor normalize_on_card(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {
+  const auto given = [](const at::Tensor& row) {
+    return row.defined() ? std::optional(row) : std::nullopt;
+  };
+  const std::vector<int64_t> width{x.size(-1)};
+  return norm.kind == NormKind::kLayerNorm
+             ? at::layer_norm(x, width, given(weight), given(norm.bias), norm.eps)
+             : at::rms_norm(x, width, given(weight), norm.eps);
+}
+
+// The formula on any device and dtype. `weight` is a row, one for each head, or undefined.
 at::Tensor normalize(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {
+  const bool row = !weight.defined() || weight.dim() == 1;
+  if (row && has_kernel(x, norm, weight)) return normalize_on_card(x, norm, weight);
   at::Tensor y = x.to(at::promote_types(x.scalar_type(), at::kFloat));
   if (norm.kind == NormKind::kLayerNorm) y = y - y.mean(-1, true);
   y = y * at::rsqrt(y.square().mean(-1, true) + norm.eps);
   if (weight.defined()) y = y * weight;
   if (norm.bias.defined()) y = y + norm.bias;
   return y.to(x.scalar_type());
+}
+
+at::Tensor normalize_heads_on_card(const at::Tensor& x_BNHe, const Norm& norm) {
+  if (norm.kind == NormKind::kNone) return x_BNHe;
+  const bool per_head = norm.weight.defined() && norm.weight.dim() == 2;
+  if (!per_head || norm.bias.defined()) return normalize(x_BNHe, norm, norm.weight);
+  const auto dtype = at::promote_types(x_BNHe.scalar_type(), at::kFloat);
+  return (normalize(x_BNHe.to(dtype), norm, {}) * norm.weight).to(x_BNHe.scalar_type());
 }
 
 }  // namespace
@@ -54,7 +83,12 @@ at::Tensor Norm::heads(const at::Tensor& x_BNd, int64_t heads) const {
   const int64_t batch = x_BNd.size(0), tokens = x_BNd.size(1), width = x_BNd.size(2) / heads;
   const bool per_head = weight.defined() && weight.dim() == 2;
   if (!fast(x_BNd)) {
-    const at::Tensor x_BHNe = x_BNd.unflatten(2, {heads, width}).transpose(1, 2);
+    const at::Tensor x_BNHe = x_BNd.unflatten(2, {heads, width});
+    if (x_BNd.is_cuda()) {
+      // Attention reads heads at any stride there.
+      return normalize_heads_on_card(x_BNHe, *this).transpose(1, 2);
+    }
+    const at::Tensor x_BHNe = x_BNHe.transpose(1, 2);
     if (kind == NormKind::kNone) return x_BHNe.contiguous();
     return normalize(x_BHNe, *this, per_head ? weight.unsqueeze(1) : weight).contiguous();
   }

@@ -21,7 +21,8 @@ struct Norm {
   /// The norm of each row of `x` [..., width], as a new contiguous tensor.
   at::Tensor operator()(const at::Tensor& x) const;
 
-  /// `x_BNd`, of any strides, cut into heads, each normalised (kNone: only laid out): [B, H, N, e].
+  /// `x_BNd`, of any strides, cut into heads, each normalised (kNone: only laid out): [B, H, N, e],
+  /// contiguous on the CPU.
   at::Tensor heads(const at::Tensor& x_BNd, int64_t heads) const;
 };
 

@@ -6,6 +6,7 @@
 
 #include "nn/parameters.h"
 #include "nn/patches.h"
+#include "runtime/accelerator.h"
 #include "runtime/error.h"
 
 namespace torchsight {
@@ -78,8 +79,8 @@ at::Tensor SiglipVisionTower::positions(int64_t rows, int64_t columns,
 
 at::Tensor SiglipVisionTower::forward(const at::Tensor& pixels_BCHW, PositionResize resize,
                                       Trace& trace) {
-  const at::Tensor patches_BhwI =
-      cut_patches(pixels_BCHW.to(positions_Nd_.options()), config_.patch);
+  const at::Tensor patches_BhwI = cut_patches(
+      onto(pixels_BCHW, positions_Nd_.device()).to(positions_Nd_.scalar_type()), config_.patch);
   const int64_t batch = patches_BhwI.size(0);
   const at::Tensor positions_Nd = positions(patches_BhwI.size(1), patches_BhwI.size(2), resize);
   const at::Tensor x_BNd =

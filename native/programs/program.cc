@@ -9,6 +9,7 @@
 #include "programs/package.h"
 #include "programs/scratch.h"
 #include "programs/signature.h"
+#include "runtime/accelerator.h"
 #include "runtime/error.h"
 #include "runtime/loader.h"
 
@@ -146,8 +147,10 @@ std::shared_ptr<Module> load_program(const Json& request, JobContext& context) {
   const std::filesystem::path folder = scratch->path();
   auto program = std::make_shared<Program>(std::move(scratch), runners);
   for (const PackagedModel* model : wanted) {
-    const at::Device device = device_of(model->metadata, request.get("device", ""), model->name);
+    const at::Device device =
+        require_device(device_of(model->metadata, request.get("device", ""), model->name));
     on_cpu &= device.is_cpu();
+    if (!device.is_cpu()) program->set_options({.device = device});  // whose lane takes its jobs
     const auto exported = read_exported_program(model->exported, "models/" + model->name + ".json");
     package.unpack(*model, folder, context);
     context.checkpoint();

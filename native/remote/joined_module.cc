@@ -1,7 +1,10 @@
 #include "remote/joined_module.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
 
+#include "distributed/nccl_group.h"
+#include "runtime/accelerator.h"
 #include "runtime/error.h"
 
 namespace torchsight {
@@ -42,6 +45,12 @@ JoinedModule::JoinedModule(LoadRequest request, JobContext& context) {
   const auto limit = static_cast<int64_t>(launch.collective_timeout.count());
   launch.collective_timeout =
       std::chrono::milliseconds(request.json.get("collectiveTimeout", limit));
+  launch.device = device_of_process(request.options.device, launch.local_rank);
+  if (launch.device.is_cuda() && launch.together > 1) require_nccl();
+  request.options.device = launch.device;
+  set_options({.device = launch.device, .dtype = request.options.dtype});
+  const c10::OptionalDeviceGuard guard(is_accelerator(launch.device) ? std::optional(launch.device)
+                                                                     : std::nullopt);
   JoinedGroup joined = join(launch, context);
   request.options.group = joined.group;
   std::optional<Error> failure;
@@ -69,7 +78,9 @@ Module& JoinedModule::module() const {
 NamedTensors JoinedModule::call(const std::string& method, Call& call, JobContext& context) {
   try {
     if (group_) agree(method, call, context);
-    return module().call(method, call, context);
+    NamedTensors results = module().call(method, call, context);
+    if (group_) group_->finish();
+    return results;
   } catch (...) {
     const Error error = current_error();
     if (group_ && !alike_on_all_ranks(error.code())) leave();
@@ -99,6 +110,7 @@ void JoinedModule::agree(const std::string& method, const Call& call, JobContext
 
 // Closes the connections, so that ranks which wait for this one are told at once.
 void JoinedModule::leave() noexcept {
+  if (group_) group_->abort();
   module_.reset();
   group_.reset();
 }

@@ -20,6 +20,11 @@ class JoinedModule final : public Module {
   std::vector<Parameter> parameters() override { return module().parameters(); }
   Json describe() override { return description_; }
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
+  void save(const SaveOptions& options, JobContext& context) override {
+    module().save(options, context);
+  }
+  /// One rank must not do again what the others have done.
+  bool repeatable() const override { return false; }
   /// Throws `Error(kUnsupported)`: sessions are not kept alike over processes.
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
 

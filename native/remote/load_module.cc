@@ -38,7 +38,10 @@ std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context) {
   const int64_t replicas = request.json.get("dataParallel", 1);
   if (replicas == 1) return load_replica(request, context);
   std::vector<std::shared_ptr<Module>> all;
-  for (int64_t r = 0; r < replicas; ++r) all.push_back(load_replica(request, context));
+  for (int64_t r = 0; r < replicas; ++r) {
+    request.json.set("replica", r);  // which decides on its cards
+    all.push_back(load_replica(request, context));
+  }
   return std::make_shared<DataParallel>(std::move(all), request.json.get("tensorParallel", 1));
 }
 

@@ -1,5 +1,6 @@
 #include "remote/local_ranks.h"
 
+#include "runtime/accelerator.h"
 #include "runtime/threads.h"
 
 namespace torchsight {
@@ -9,6 +10,9 @@ LocalRanks::LocalRanks(LoadRequest request, int64_t size, JobContext& context)
       ranks_(size),
       team_(size, std::max(1, static_cast<int>(request_.json.get(
                                   "threads", intraop_threads() / static_cast<int>(size))))) {
+  // All threads share one device.
+  request_.options.device = require_device(request_.options.device);
+  set_options({.device = request_.options.device, .dtype = request_.options.dtype});
   load(context);
 }
 

@@ -146,7 +146,9 @@ class Diagnostics final : public Module {
     add_method({.name = "fail",
                 .doc = "Throws what C++ code can throw.",
                 .options = {{.name = "kind", .type = "string", .doc = "which", .optional = false}}},
-               [](Call& call, JobContext&) -> NamedTensors { fail(call.options.get("kind", "")); });
+               [device = weight_.device()](Call& call, JobContext&) -> NamedTensors {
+                 fail(call.options.get("kind", ""), device);
+               });
     add_method({.name = "abort", .doc = "Ends the process, where the config allows it."},
                [this](Call&, JobContext&) -> NamedTensors {
                  if (allow_abort_) std::abort();
@@ -154,9 +156,12 @@ class Diagnostics final : public Module {
                });
   }
 
-  [[noreturn]] static void fail(const std::string& kind) {
+  [[noreturn]] static void fail(const std::string& kind, at::Device device) {
     if (kind == "libtorch") at::ones({2, 3}).matmul(at::ones({2, 3}));
-    if (kind == "out_of_memory") at::empty({int64_t{1} << 46}, at::kFloat);
+    if (kind == "out_of_memory") at::empty({int64_t{1} << 46}, device);
+    if (kind == "device") {  // a kernel that reads beyond its tensor ends the use of a card
+      at::ones({2}, device).index_select(0, at::full({1}, 7, at::kLong).to(device)).cpu();
+    }
     if (kind == "bad_alloc") throw std::bad_alloc();
     if (kind == "index") at::ones({2}).select(0, 5);
     if (kind == "not_implemented") at::ones({2}, at::kComplexFloat).ceil();

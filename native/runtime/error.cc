@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 #include <torch/csrc/distributed/c10d/exception.h>
 
+#include <algorithm>
 #include <array>
 #include <new>
 #include <system_error>
@@ -42,14 +43,42 @@ bool contains(std::string_view text, std::string_view part) {
 // What libtorch and gloo throw without a class of its own is told apart by its text.
 Error from_text(std::string_view text, ErrorCode otherwise, const char* reason) {
   const std::string message(text);
-  if (contains(text, "DefaultCPUAllocator") || contains(text, "out of memory")) {
+  if (contains(text, "DefaultCPUAllocator") || contains(text, "out of memory") ||
+      contains(text, "STATUS_ALLOC_FAILED")) {  // of cuBLAS, cuDNN and their kin
     return {ErrorCode::kOutOfMemory, message, reason};
+  }
+  if (contains(text, "NVIDIA driver") || contains(text, "No CUDA GPUs")) {
+    return {ErrorCode::kUnsupported, message, reason};
   }
   if (contains(text, "gloo") || contains(text, "collective operation")) {
     const bool late = contains(text, "imed out") || contains(text, "timeout");
     return {late ? ErrorCode::kCollectiveTimeout : ErrorCode::kRankFailed, message, reason};
   }
   return {otherwise, message, reason};
+}
+
+// cudaError_t of what leaves a process without its device, as driver_types.h has them: ECC and
+// NVLink errors, illegal accesses and instructions, asserts in kernels, failed launches.
+constexpr std::array kDeviceLost{214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719};
+constexpr int kNoKernelImage = 209;
+
+Error from_accelerator(const c10::AcceleratorError& error, const std::string& text) {
+  const int code = error.get_error_code();
+  if (code == kNoKernelImage) {
+    return {ErrorCode::kUnsupported,
+            "expected a card that this build has kernels for but received an older or newer one: "
+            "take another libtorch, or build with its architecture in TORCH_CUDA_ARCH_LIST (" +
+                text + ")",
+            "NO_KERNELS"};
+  }
+  if (std::find(kDeviceLost.begin(), kDeviceLost.end(), code) == kDeviceLost.end()) {
+    return from_text(text, ErrorCode::kLibtorch, "ACCELERATOR_ERROR");
+  }
+  return {ErrorCode::kLibtorch,
+          "the device failed and this process cannot use it any more: start it anew, or load with "
+          "isolate, whose worker is restarted for the next call (" +
+              text + ")",
+          std::string(kDeviceLostReason)};
 }
 
 // Subclasses come before their bases.
@@ -63,8 +92,8 @@ Error from_libtorch(const c10::Error& error) {
   if (is(std::type_identity<c10::OutOfMemoryError>())) {
     return to(ErrorCode::kOutOfMemory, "OUT_OF_MEMORY_ERROR");
   }
-  if (is(std::type_identity<c10::AcceleratorError>())) {
-    return from_text(text, ErrorCode::kLibtorch, "ACCELERATOR_ERROR");
+  if (const auto* accelerator = dynamic_cast<const c10::AcceleratorError*>(&error)) {
+    return from_accelerator(*accelerator, text);
   }
   if (is(std::type_identity<c10::DistBackendError>())) {
     return contains(text, "imed out") || contains(text, "timeout")

@@ -35,6 +35,9 @@ std::string_view to_string(ErrorCode code) noexcept;
 /// The inverse of `to_string`; unknown names become `kInternal`.
 ErrorCode error_code_from_string(std::string_view name) noexcept;
 
+/// The reason of errors after which this process cannot use its device any more.
+inline constexpr std::string_view kDeviceLostReason = "DEVICE_LOST";
+
 class Error : public std::runtime_error {
  public:
   /// `reason` refines the code where one code covers many cases, e.g. "HEADER_TOO_LARGE".

@@ -6,6 +6,8 @@
 
 namespace torchsight {
 
+Job::Job(Lane& lane, JobSpec spec) : lane_(lane), spec_(std::move(spec)), pace_(lane.device_) {}
+
 std::optional<Error> Job::verdict() const {
   if (cancel_.load(std::memory_order_relaxed)) {
     return Error(ErrorCode::kCancelled, "the job was cancelled");
@@ -35,6 +37,7 @@ bool Job::cancelled() const noexcept {
 
 void Job::checkpoint() {
   if (auto error = verdict()) throw *error;
+  pace_.step();
   if (lane_.waiting_count_.load(std::memory_order_relaxed) == 0) return;
   Lane::Lock lock(lane_.mutex_);
   if (!has_device_ || lane_.waiting_.empty()) return;
@@ -77,6 +80,7 @@ void Job::emit(NamedTensors item) {
       if (held) lane_.wait_for_turn(*this, lock);
     }
     ++items_waiting_;
+    emitted_ = true;
   }
   spec_.observer->item(std::move(item));
 }

@@ -12,6 +12,7 @@ namespace {
 struct Lanes {
   std::mutex mutex;
   std::map<std::pair<c10::DeviceType, int>, Lane*> by_device;
+  LaneLimits limits;  // of lanes to come
 };
 
 // Never destroyed: threads of a lane may outlive static destruction.
@@ -27,20 +28,55 @@ Lane& Lane::of(c10::Device device) {
   std::lock_guard lock(lanes.mutex);
   const int index = device.is_cpu() || !device.has_index() ? 0 : device.index();
   Lane*& lane = lanes.by_device[{device.type(), index}];
-  if (!lane) lane = new Lane;
+  if (!lane) {
+    const auto number = static_cast<c10::DeviceIndex>(index);
+    lane = new Lane(device.is_cpu() ? device : c10::Device(device.type(), number), lanes.limits);
+  }
   return *lane;
+}
+
+template <typename Visit>
+void Lane::each(const Visit& visit) {
+  std::vector<Lane*> lanes;
+  {
+    std::lock_guard lock(all_lanes().mutex);
+    for (const auto& [device, lane] : all_lanes().by_device) lanes.push_back(lane);
+  }
+  for (Lane* lane : lanes) visit(*lane);
+}
+
+LaneCounters Lane::all_counters() {
+  LaneCounters sum;
+  each([&](Lane& lane) {
+    const LaneCounters one = lane.counters();
+    for (const auto field : LaneCounters::kFields) sum.*field += one.*field;
+  });
+  return sum;
+}
+
+void Lane::limit_all(const LaneLimits& limits) {
+  {
+    std::lock_guard lock(all_lanes().mutex);
+    all_lanes().limits = limits;
+  }
+  each([&](Lane& lane) { lane.set_limits(limits); });
+}
+
+LaneLimits Lane::default_limits() {
+  std::lock_guard lock(all_lanes().mutex);
+  return all_lanes().limits;
+}
+
+void Lane::drain_all(const void* owner) {
+  each([owner](Lane& lane) { lane.drain(owner); });
 }
 
 void Lane::drain_at_exit() {
   static std::once_flag once;
-  std::call_once(once, [] {
-    std::atexit([] {
-      for (const auto& [device, lane] : all_lanes().by_device) lane->drain(nullptr);
-    });
-  });
+  std::call_once(once, [] { std::atexit([] { drain_all(nullptr); }); });
 }
 
-Lane::Lane() {
+Lane::Lane(c10::Device device, const LaneLimits& limits) : device_(device), limits_(limits) {
   std::thread(&Lane::watch, this).detach();
 }
 

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/accelerator.h"
 #include "runtime/error.h"
 #include "runtime/job.h"
 #include "runtime/memory.h"
@@ -51,6 +52,9 @@ struct JobSpec {
   Priority priority = Priority::kNormal;
   std::optional<Clock::time_point> deadline;
   bool grad = false;
+  /// Whether the work can be done again from its start, which it is once where the device had no
+  /// memory for it: it changes nothing but its own results.
+  bool repeatable = false;
   size_t stream_capacity = 16;
   int64_t input_bytes = 0;
   const void* owner = nullptr;  // whose jobs `Lane::drain` ends
@@ -65,7 +69,7 @@ class Lane;
 /// A job of a lane, for those who watch it from outside.
 class Job final : public JobContext {
  public:
-  Job(Lane& lane, JobSpec spec) : lane_(lane), spec_(std::move(spec)) {}
+  Job(Lane& lane, JobSpec spec);
 
   void checkpoint() override;
   bool cancelled() const noexcept override;
@@ -73,6 +77,7 @@ class Job final : public JobContext {
   void emit(NamedTensors item) override;
   /// The reader has taken one item.
   void item_taken();
+  Lane& lane() noexcept { return lane_; }
 
  private:
   friend class Lane;
@@ -97,6 +102,8 @@ class Job final : public JobContext {
   bool has_device_ = false;
   int passed_over_ = 0;
   size_t items_waiting_ = 0;
+  bool emitted_ = false;
+  Pace pace_;
 };
 
 struct LaneLimits {
@@ -108,6 +115,11 @@ struct LaneLimits {
 struct LaneCounters {
   int64_t submitted = 0, completed = 0, failed = 0, cancelled = 0, expired = 0, refused = 0;
   int64_t queued = 0, running = 0, queued_bytes = 0;
+
+  static constexpr std::array kFields{
+      &LaneCounters::submitted, &LaneCounters::completed, &LaneCounters::failed,
+      &LaneCounters::cancelled, &LaneCounters::expired,   &LaneCounters::refused,
+      &LaneCounters::queued,    &LaneCounters::running,   &LaneCounters::queued_bytes};
 };
 
 /// Thrown by `Lane::submit` where the queue is full.
@@ -126,6 +138,11 @@ class Lane {
  public:
   /// The lane of a device. Lanes live as long as the process.
   static Lane& of(c10::Device device);
+  /// Of all devices, and those to come.
+  static LaneCounters all_counters();
+  static void limit_all(const LaneLimits& limits);
+  static LaneLimits default_limits();
+  static void drain_all(const void* owner);
 
   /// Puts a job into the queue. Jobs start in order of priority, first come first served within
   /// one; a job that was passed over `kStarvationBound` times goes first.
@@ -149,10 +166,12 @@ class Lane {
 
  private:
   friend class Job;
+  template <typename Visit>
+  static void each(const Visit& visit);
   using Jobs = std::list<std::shared_ptr<Job>>;
   using Lock = std::unique_lock<std::mutex>;
 
-  Lane();
+  Lane(c10::Device device, const LaneLimits& limits);
   /// The eligible job that is next by priority and age, or the end.
   template <typename List, typename Eligible>
   static typename List::iterator choose(List& jobs, Eligible eligible);
@@ -162,6 +181,9 @@ class Lane {
   bool can_start(const Job& job) const;
   void run_thread();
   void run(const std::shared_ptr<Job>& job);
+  /// Does the job's work, and waits until the device has done its part of it.
+  void perform(Job& job);
+  void perform_once(Job& job);
   void watch();
   /// Marks a job as cancelled. A queued one ends, but for those in turn unless `even_in_turn`.
   void cancel(const std::shared_ptr<Job>& job, bool even_in_turn);
@@ -181,6 +203,7 @@ class Lane {
     bool waits = false;
   };
 
+  const c10::Device device_;
   std::mutex mutex_;
   std::condition_variable settled_;  // a job has ended
   std::condition_variable watch_;    // the earliest deadline may have changed

@@ -1,4 +1,5 @@
 // How a lane's threads take jobs off the queue and hand the device to each other.
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/GradMode.h>
 
 #include <utility>
@@ -81,11 +82,7 @@ void Lane::run(const std::shared_ptr<Job>& job) {
       wait_for_turn(*job, lock);
     }
     job->spec_.observer->started();
-    {
-      MeterScope meter(job->meter_);
-      c10::AutoGradMode grad(job->spec_.grad);
-      job->spec_.work(*job);
-    }
+    perform(*job);
     error = job->verdict();
   } catch (...) {
     error = job->verdict();
@@ -108,6 +105,27 @@ void Lane::run(const std::shared_ptr<Job>& job) {
   --ended_;
   settled_.notify_all();
   watch_.notify_one();
+}
+
+void Lane::perform_once(Job& job) {
+  MeterScope meter(job.meter_);
+  c10::AutoGradMode grad(job.spec_.grad);
+  job.spec_.work(job);
+  synchronize(device_);
+}
+
+void Lane::perform(Job& job) {
+  const c10::OptionalDeviceGuard device(
+      is_accelerator(device_) ? std::optional(require_device(device_)) : std::nullopt);
+  try {
+    return perform_once(job);
+  } catch (...) {
+    const bool again = job.spec_.repeatable && !job.emitted_;
+    if (!again || current_error().code() != ErrorCode::kOutOfMemory) throw;
+  }
+  // What the work held is gone by now; what libtorch keeps may be in pieces that are too small.
+  empty_cache(device_);
+  perform_once(job);
 }
 
 void Lane::count(const std::optional<Error>& error) {

@@ -1,14 +1,30 @@
 #include "runtime/loader.h"
 
+#include "runtime/accelerator.h"
+#include "runtime/captured_module.h"
 #include "runtime/error.h"
 #include "runtime/load_agreement.h"
 #include "runtime/plan_match.h"
 #include "runtime/together.h"
 
 namespace torchsight {
+namespace {
+
+// What the weights take, counted on the meta device before memory is taken for them.
+int64_t weight_bytes(const LoadRequest& request) {
+  ModuleOptions options = request.options;
+  options.device = at::kMeta;
+  int64_t bytes = 0;
+  for (const Parameter& parameter : make_module(request.config, options)->parameters()) {
+    bytes += static_cast<int64_t>(parameter.tensor.nbytes());
+  }
+  return bytes;
+}
+
+}  // namespace
 
 LoadRequest::LoadRequest(Json request) : json(std::move(request)), config(json.at("config")) {
-  options.device = at::Device(json.get("device", "cpu"));
+  options.device = device_from_name(json.get("device", "cpu"));
   options.dtype = dtype_from_name(json.get("dtype", "float32"));
   if (const Json* extra = json.find("extra")) options.extra = *extra;
   if (!at::isFloatingType(options.dtype)) {
@@ -24,7 +40,9 @@ bool LoadRequest::remote() const {
 
 std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& context) {
   if (const Json* program = request.json.find("program")) return load_program(*program, context);
-  Group* group = request.options.group.get();
+  ModuleOptions options = request.options;
+  options.device = require_device(options.device);
+  Group* group = options.group.get();
   PlanFiles files;
   LoadPlan plan;
   const Json* given = request.json.find("plan");
@@ -36,7 +54,10 @@ std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& contex
   if (group) agree_on(summary, *group);
   std::shared_ptr<Module> module;
   together(group, context, [&](JobContext& watched) {
-    module = make_module(request.config, request.options);
+    if (is_accelerator(options.device)) {
+      check_fits(weight_bytes(request), options.device, device_memory(options.device));
+    }
+    module = make_module(request.config, options);
     if (given) {
       execute(plan, files, *module, watched);
     } else {
@@ -44,7 +65,7 @@ std::shared_ptr<Module> load_here(const LoadRequest& request, JobContext& contex
     }
   });
   module->loaded();
-  return module;
+  return options.extra.get("graph", false) ? capture_calls(std::move(module)) : module;
 }
 
 }  // namespace torchsight

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/accelerator.h"
 #include "runtime/job.h"
 #include "runtime/schema.h"
 #include "runtime/timeline.h"
@@ -114,6 +115,13 @@ class Module {
   virtual std::vector<Parameter> parameters() { return {}; }
   /// Called once after all parameters are filled: packing, choosing kernels.
   virtual void loaded() {}
+  /// Whether the method gives its device the same work for all inputs of the same shapes, and never
+  /// waits for it, so that the work can be captured once and replayed.
+  virtual bool fixed(const std::string&) const { return false; }
+  /// Where it computes: jobs that call it belong to the lane of that device.
+  at::Device device() const noexcept { return options_.device; }
+  /// Whether a call that its device had no memory for may be made again from its start.
+  virtual bool repeatable() const { return is_accelerator(device()); }
   /// `{methods, taps, parameters: [{name, shape, dtype}]}`, as JavaScript sees the module.
   virtual Json describe();
   /// Checks inputs, options and taps against the schema, then runs the method without gradients.

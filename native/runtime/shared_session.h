@@ -18,6 +18,7 @@ class SharedSession {
   NamedTensors snapshot();
   void restore(const NamedTensors& state);
   Json describe() const { return session_->describe(); }
+  at::Device device() const noexcept { return module_->device(); }
 
  private:
   std::shared_ptr<Module> module_;  // outlives its session

@@ -1,8 +1,13 @@
 #include "worker/server.h"
 
+#include <c10/core/DeviceGuard.h>
+#include <unistd.h>
+
 #include <limits>
 
 #include "distributed/gloo_group.h"
+#include "distributed/nccl_group.h"
+#include "runtime/accelerator.h"
 #include "runtime/error.h"
 #include "runtime/loader.h"
 #include "runtime/save.h"
@@ -43,6 +48,8 @@ class Responder final : public JobObserver {
     forget_();
     if (error) {
       channel_->send(error_body(id_, *error));
+      // The next call gets a worker that can use the device again.
+      if (error->reason() == kDeviceLostReason) _exit(1);
       return;
     }
     Json body = std::move(reply.body);
@@ -75,20 +82,20 @@ void Server::dispatch(Message request) {
     }
     if (!job) return;
     if (kind == "cancel") {
-      Lane::of(at::kCPU).cancel(job);
+      job->lane().cancel(job);
     } else {
       job->item_taken();
     }
     return;
   }
   try {
-    submit(id, work_for(std::move(request)));
+    submit(id, kind, work_for(std::move(request)));
   } catch (...) {
     channel_->send(error_body(id, current_error()));
   }
 }
 
-void Server::submit(int64_t id, Work work) {
+void Server::submit(int64_t id, const std::string& kind, Work work) {
   auto responder = std::make_shared<Responder>(channel_, id, [this, id] {
     std::lock_guard lock(mutex_);
     jobs_.erase(id);
@@ -102,7 +109,9 @@ void Server::submit(int64_t id, Work work) {
   };
   // Held while submitting, so that a job that ends at once is not entered after it was forgotten.
   std::lock_guard lock(mutex_);
-  jobs_[id] = Lane::of(at::kCPU).submit(std::move(spec));
+  // One rank must not do again what the others have done.
+  spec.repeatable = kind == "call" && module_ && module_->repeatable() && !group_;
+  jobs_[id] = Lane::of(module_ ? module_->device() : at::kCPU).submit(std::move(spec));
 }
 
 Server::Work Server::work_for(Message request) {
@@ -121,8 +130,10 @@ Server::Work Server::work_for(Message request) {
     return [this, body](JobContext& context) { return load(body, context); };
   }
   if (kind == "call") {
-    return [module = module(), body, call](JobContext& context) {
-      Message reply{{}, module->call(body.at("method").as_string(), *call, context)};
+    return [module = module(), group = group(), body, call](JobContext& context) {
+      Call own = *call;  // the work may be repeated
+      Message reply{{}, module->call(body.at("method").as_string(), own, context)};
+      if (group) group->finish();
       if (call->timeline) reply.body.set("trace", call->timeline->events());
       return reply;
     };
@@ -147,8 +158,10 @@ Server::Work Server::work_for(Message request) {
   }
   auto target = session(body);
   if (kind == "sessionCall") {
-    return [target, body, call](JobContext& context) {
-      return Message{{}, target->call(body.at("method").as_string(), *call, context)};
+    return [target, group = group(), body, call](JobContext& context) {
+      Message reply{{}, target->call(body.at("method").as_string(), *call, context)};
+      if (group) group->finish();
+      return reply;
     };
   }
   if (kind == "snapshot") {
@@ -169,6 +182,11 @@ std::shared_ptr<Module> Server::module() {
   return module_;
 }
 
+std::shared_ptr<Group> Server::group() {
+  std::lock_guard lock(mutex_);
+  return group_;
+}
+
 std::shared_ptr<SharedSession> Server::session(const Json& body) {
   const int64_t number = body.at("session").as_int("session");
   std::lock_guard lock(mutex_);
@@ -179,22 +197,34 @@ std::shared_ptr<SharedSession> Server::session(const Json& body) {
 
 Message Server::load(const Json& body, JobContext& context) {
   LoadRequest request(body.at("request"));
+  const int64_t rank = body.at("rank").as_int(), size = body.at("size").as_int();
+  const at::Device device =
+      device_of_rank(request.options.device, request.json.get("replica", 0) * size + rank,
+                     request.json.get("dataParallel", 1) * size);
+  request.options.device = device;
+  const c10::OptionalDeviceGuard guard(is_accelerator(device) ? std::optional(device)
+                                                              : std::nullopt);
   set_intraop_threads(static_cast<int>(request.json.get("threads", 0)));
   GlooOptions gloo;
-  gloo.rank = body.at("rank").as_int();
-  gloo.size = body.at("size").as_int();
+  gloo.rank = rank;
+  gloo.size = size;
   gloo.timeout = std::chrono::milliseconds(
       request.json.get("collectiveTimeout", static_cast<int64_t>(gloo.timeout.count())));
   if (gloo.size > 1) {
     sharded_ = true;
     auto store = make_file_store(body.at("store").as_string(), gloo.size, gloo.timeout);
-    request.options.group = make_gloo_group(std::move(store), gloo);
+    request.options.group = make_gloo_group(store, gloo);
+    if (device.is_cuda()) {
+      request.options.group =
+          make_nccl_group(std::move(store), request.options.group, gloo.timeout, device);
+    }
   }
   std::shared_ptr<Module> module = load_here(request, context);
   Json description = module->describe();
   {
     std::lock_guard lock(mutex_);
     module_ = std::move(module);
+    group_ = request.options.group;
   }
   return {Json(Json::Object{{"description", std::move(description)}}), {}};
 }

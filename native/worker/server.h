@@ -25,8 +25,9 @@ class Server {
   void dispatch(Message request);
   /// The work that a request asks for. Throws `Error` for requests that make no sense.
   Work work_for(Message request);
-  void submit(int64_t id, Work work);
+  void submit(int64_t id, const std::string& kind, Work work);
   std::shared_ptr<Module> module();
+  std::shared_ptr<Group> group();
   std::shared_ptr<SharedSession> session(const Json& body);
   Message load(const Json& body, JobContext& context);
   Message open_session(const Json& body);
@@ -35,6 +36,7 @@ class Server {
   std::atomic<bool> sharded_ = false;
   std::mutex mutex_;  // guards what follows
   std::shared_ptr<Module> module_;
+  std::shared_ptr<Group> group_;  // null: one rank alone
   std::unordered_map<int64_t, std::shared_ptr<SharedSession>> sessions_;
   std::unordered_map<int64_t, std::shared_ptr<Job>> jobs_;
   int64_t next_session_ = 1;

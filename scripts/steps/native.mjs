@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import {
+  capture,
   digest,
   filesUnder,
   log,
@@ -12,6 +13,7 @@ import {
   unlessUnchanged,
   work,
 } from "../shared.mjs";
+import { countCtest } from "./count.mjs";
 
 export const buildTree = join(work, "build");
 const OUTPUTS = [
@@ -26,17 +28,21 @@ export async function buildNative(libtorch) {
   const facts = [libtorch.path, libtorch.version, process.env.CXX ?? ""];
   await unlessUnchanged("native", digest(sources, ...facts), OUTPUTS, async () => {
     log("building the native parts (the first time takes a few minutes)");
-    const options = [
-      ...["--directory", root, "--out", buildTree, "--config", "Release", "--log-level", "warn"],
-      `--CDTORCHSIGHT_LIBTORCH=${libtorch.path}`,
-      // cmake-js would choose the static runtime; libtorch uses the shared one.
-      "--CDCMAKE_MSVC_RUNTIME_LIBRARY=MultiThreadedDLL",
-    ];
-    const cmakeJs = packageBin("cmake-js");
-    const env = buildEnvironment();
-    await run(process.execPath, [cmakeJs, "configure", ...options], { env });
-    await run(process.execPath, [cmakeJs, "build", ...options], { env });
+    await compile(buildTree, { TORCHSIGHT_LIBTORCH: libtorch.path }, buildEnvironment());
   });
+}
+
+/** Configures and builds everything in `tree` with these variables of cmake. */
+export async function compile(tree, definitions, env) {
+  const options = [
+    ...["--directory", root, "--out", tree, "--config", "Release", "--log-level", "warn"],
+    ...Object.entries(definitions).map(([name, value]) => `--CD${name}=${value}`),
+    // cmake-js would choose the static runtime; libtorch uses the shared one.
+    "--CDCMAKE_MSVC_RUNTIME_LIBRARY=MultiThreadedDLL",
+  ];
+  const cmakeJs = packageBin("cmake-js");
+  await run(process.execPath, [cmakeJs, "configure", ...options], { env });
+  await run(process.execPath, [cmakeJs, "build", ...options], { env });
 }
 
 /** The environment of every C++ build here. */
@@ -53,7 +59,17 @@ export function buildEnvironment() {
   };
 }
 
-/** Whether the C++ tests were built, which they are where doctest is installed. */
-export function hasNativeTests(tree = buildTree) {
-  return existsSync(join(tree, "native", "tests", "CTestTestfile.cmake"));
+/** Runs the C++ tests of `tree`, which are there if doctest was, and counts them. */
+export async function testNative(tree, env) {
+  if (!existsSync(join(tree, "native", "tests", "CTestTestfile.cmake"))) {
+    log("the C++ tests are skipped: doctest was not there when the native parts were built");
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  log("C++ tests");
+  const args = ["--test-dir", join(tree, "native"), "--verbose", "--timeout", "300"];
+  const { output, code } = await capture("ctest", args, { env });
+  const counts = countCtest(output, code);
+  if (counts.failed > 0) process.stdout.write(output);
+  log(`C++ tests: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  return counts;
 }

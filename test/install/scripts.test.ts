@@ -60,11 +60,17 @@ test 2
 2: [doctest] test cases: 12 | 12 passed | 0 failed | 0 skipped
 2/3 Test #2: schema_test ......................   Passed    0.41 sec
 3: starting
+3: skipped: gpu: copies (no card)
 3/3 Test #3: crash_test .......................***Exception: SegFault  0.10 sec
 `;
 
 test("doctest's cases are counted, and a crash counts as a failure", (t) => {
-  t.deepEqual(countCtest(CTEST, 8), { passed: 19, failed: 3, skipped: 0 });
+  t.deepEqual(countCtest(CTEST, 8), { passed: 19, failed: 3, skipped: 1 });
+  const skipping = `1: skipped: gpu: a (no card)
+1: [doctest] test cases: 3 | 3 passed | 0 failed | 0 skipped
+1/1 Test #1: gpu_test ......................   Passed    0.41 sec
+`;
+  t.deepEqual(countCtest(skipping, 0), { passed: 2, failed: 0, skipped: 1 });
   t.deepEqual(countCtest("", 0), { passed: 0, failed: 0, skipped: 0 });
   t.deepEqual(countCtest("", 1), { passed: 0, failed: 1, skipped: 0 });
 });

@@ -7,6 +7,7 @@
 
 #include "distributed/c10d_group.h"
 #include "distributed/gloo_group.h"
+#include "distributed/nccl_group.h"
 #include "distributed/rendezvous/meeting.h"
 #include "distributed/rendezvous/tcp_store.h"
 #include "runtime/error.h"
@@ -72,8 +73,8 @@ JoinedGroup meet_and_connect(const Launch& launch, const Patience& patience) {
                            .size = launch.together,
                            .host = address,
                            .timeout = patience.left() + kConnect};
-    auto backend =
-        make_gloo_backend(c10::make_intrusive<c10d::PrefixStore>(replica, std::move(store)), gloo);
+    store = c10::make_intrusive<c10d::PrefixStore>(replica, std::move(store));
+    auto backend = make_gloo_backend(store, gloo);
     // No rank goes on before all are connected: it might end, and the store with it.
     at::Tensor sum = at::full({1}, static_cast<double>(gloo.rank + 1), at::kDouble);
     make_c10d_group(backend, gloo.timeout)->all_reduce(sum);
@@ -82,8 +83,13 @@ JoinedGroup meet_and_connect(const Launch& launch, const Patience& patience) {
       throw Error(ErrorCode::kRendezvous, "the ranks' first sum is wrong");
     }
     backend->setTimeout(launch.collective_timeout);
-    return {make_c10d_group(backend, launch.collective_timeout),
-            make_c10d_group(backend, kLoading)};
+    JoinedGroup joined{make_c10d_group(backend, launch.collective_timeout),
+                       make_c10d_group(backend, kLoading)};
+    if (launch.device.is_cuda()) {
+      patience.now_for("the cards of the other ranks, by NCCL");
+      joined.group = make_nccl_group(store, joined.group, launch.collective_timeout, launch.device);
+    }
+    return joined;
   } catch (const std::exception&) {
     const Error error = current_error();
     if (error.code() == ErrorCode::kRendezvous) throw error;
@@ -101,12 +107,13 @@ Launch Launch::from_json(const Json& json) {
   launch.rank = json.at("rank").as_int("rank");
   launch.size = json.at("size").as_int("size");
   launch.together = json.at("together").as_int("together");
+  launch.local_rank = json.get("localRank", launch.rank);
   launch.master = {json.at("host").as_string("host"), json.at("port").as_int("port")};
   launch.serves = json.at("serves").as_bool("serves");
   launch.listen = json.get("listen", "");
   launch.alike = Json(json.at("alike").as_object("alike"));
   launch.timeout = milliseconds(json.get("timeout", static_cast<int64_t>(launch.timeout.count())));
-  if (launch.size < 1 || launch.rank < 0 || launch.rank >= launch.size) {
+  if (launch.size < 1 || launch.rank < 0 || launch.rank >= launch.size || launch.local_rank < 0) {
     throw Error(ErrorCode::kRendezvous, "expected a rank below the number of ranks but received " +
                                             std::to_string(launch.rank) + " of " +
                                             std::to_string(launch.size));

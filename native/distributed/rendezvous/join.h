@@ -14,13 +14,15 @@ namespace torchsight {
 struct Launch {
   int64_t rank = 0;  // among all processes of the launcher
   int64_t size = 1;
-  int64_t together = 1;  // so many consecutive ranks compute one module
+  int64_t together = 1;    // so many consecutive ranks compute one module
+  int64_t local_rank = 0;  // among those of this machine
   Endpoint master;
   bool serves = false;  // whether this process is to serve the store at `master`
   std::string listen;   // an interface or an address; empty: the way to the master
   std::chrono::milliseconds timeout{30'000};             // to meet
   std::chrono::milliseconds collective_timeout{30'000};  // of each collective afterwards
   Json alike;                                            // as `Seat::alike`
+  at::Device device = at::kCPU;  // of this rank; a card joins the others' by NCCL as well
 
   /// Throws `Error(kBadInput)` where a field is missing or of the wrong type, and
   /// `Error(kRendezvous)` for numbers that make no group.

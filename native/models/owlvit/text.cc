@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "nn/parameters.h"
+#include "runtime/accelerator.h"
 #include "runtime/error.h"
 
 namespace torchsight::owlvit {
@@ -74,7 +75,7 @@ at::Tensor TextTower::forward(const at::Tensor& given_NL, const at::Tensor& give
                               Trace& trace) {
   check(given_NL);
   const at::Device device = tokens_Vd_.device();
-  const at::Tensor ids_NL = given_NL.to(device);
+  const at::Tensor ids_NL = onto(given_NL, device);
   const at::Tensor attention_mask_NL =
       given_mask_NL.defined() ? given_mask_NL.to(device) : given_mask_NL;
   const at::Tensor embedded_NLd =

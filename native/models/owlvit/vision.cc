@@ -6,6 +6,7 @@
 
 #include "nn/parameters.h"
 #include "nn/patches.h"
+#include "runtime/accelerator.h"
 #include "runtime/error.h"
 
 namespace torchsight::owlvit {
@@ -74,8 +75,8 @@ at::Tensor VisionTower::positions(int64_t rows, int64_t columns, bool square,
 
 at::Tensor VisionTower::forward(const at::Tensor& pixels_BCHW, Positions kind, Trace& trace) {
   const bool square = pixels_BCHW.size(2) == pixels_BCHW.size(3);
-  const at::Tensor patches_BhwI =
-      cut_patches(pixels_BCHW.to(positions_Nd_.options()), config_.patch);
+  const at::Tensor patches_BhwI = cut_patches(
+      onto(pixels_BCHW, positions_Nd_.device()).to(positions_Nd_.scalar_type()), config_.patch);
   const int64_t batch = patches_BhwI.size(0), rows = patches_BhwI.size(1);
   const int64_t columns = patches_BhwI.size(2), d = config_.vision.width;
   const at::Tensor positions_Nd = positions(rows, columns, square, kind);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "nn/parameters.h"
+#include "runtime/accelerator.h"
 #include "runtime/error.h"
 
 namespace torchsight::siglip {
@@ -74,7 +75,9 @@ at::Tensor FlexibleTower::forward(const Patches& patches, Trace& trace) {
   }
   const at::Tensor seen_BN = seen(patches);
   const at::Tensor positions_BNd = positions(patches.shapes_B2, tokens);
-  const at::Tensor values_RI = patches.values_BNI.to(positions_Nd_.options()).flatten(0, 1);
+  const at::Tensor values_RI = onto(patches.values_BNI, positions_Nd_.device())
+                                   .to(positions_Nd_.scalar_type())
+                                   .flatten(0, 1);
   const at::Tensor x_BNd = patches_(values_RI, patches_bias_).unflatten(0, {batch, tokens});
   return trunk_.forward(x_BNd + positions_BNd, trace, seen_BN);
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "nn/parameters.h"
+#include "runtime/accelerator.h"
 #include "runtime/error.h"
 
 namespace torchsight::siglip {
@@ -52,7 +53,7 @@ void TextTower::check(const at::Tensor& ids_NL) const {
 at::Tensor TextTower::forward(const at::Tensor& given_NL, const at::Tensor& mask_NL, Trace& trace) {
   check(given_NL);
   const at::Device device = tokens_Vd_.device();
-  const at::Tensor ids_NL = given_NL.to(device);
+  const at::Tensor ids_NL = onto(given_NL, device);
   const at::Tensor x_NLd =
       at::embedding(tokens_Vd_, ids_NL) + positions_Ld_.narrow(0, 0, ids_NL.size(1));
   at::Tensor seen_N11L;

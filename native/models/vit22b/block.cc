@@ -26,6 +26,7 @@ Block::Block(const Config& config, int64_t index, const TensorParallel& ranks,
       ranks_(ranks),
       prefix_("blocks." + std::to_string(index)),
       fuse_(options.extra.get("fuse", true)),
+      float8_(float8::wanted(options)),
       heads_(ranks.share(config.heads)) {
   const auto memory = tensor_options(options);
   const int64_t d = config.width, hidden = ranks.share(config.hidden);
@@ -49,6 +50,12 @@ Block::Block(const Config& config, int64_t index, const TensorParallel& ranks,
 }
 
 void Block::loaded() {
+  if (float8_) {
+    in_.to_float8();
+    if (config_.block == BlockKind::kSequential) fc1_.to_float8();
+    out_.to_float8();
+    fc2_.to_float8();
+  }
   if (out_bias_.defined() && fc2_bias_.defined()) {
     joint_bias_ = out_bias_ + fc2_bias_;
   } else {

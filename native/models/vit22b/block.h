@@ -44,6 +44,7 @@ class Block {
   const TensorParallel& ranks_;
   std::string prefix_;  // "blocks.7"
   bool fuse_;
+  bool float8_;
   int64_t heads_;  // of this rank
 
   Norm norm_, norm2_, q_norm_, k_norm_;

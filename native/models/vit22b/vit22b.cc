@@ -4,6 +4,7 @@
 
 #include "models/vit22b/sharding.h"
 #include "nn/parameters.h"
+#include "runtime/accelerator.h"
 #include "runtime/error.h"
 
 namespace torchsight::vit22b {
@@ -38,6 +39,7 @@ ViT22B::ViT22B(const Config& config, const ModuleOptions& options)
       embedding_(config, options),
       norm_(make_norm(config.norm, config.norm_bias, config.norm_eps, config.width, options)),
       head_(config, options) {
+  if (float8::wanted(options)) float8::require(options.device);
   blocks_.reserve(config.depth);
   for (int64_t l = 0; l < config.depth; ++l) blocks_.emplace_back(config, l, ranks_, options);
 
@@ -76,7 +78,7 @@ void ViT22B::loaded() {
 
 at::Tensor ViT22B::features(Call& call, JobContext& context, NamedTensors& results) {
   const at::Tensor& pixels = call.input("pixel_values");
-  at::Tensor x_BNd = embedding_.forward(pixels.to(norm_.weight.device()));
+  at::Tensor x_BNd = embedding_.forward(onto(pixels, norm_.weight.device()));
   call.taps.record("embeddings", x_BNd);
   const Extent extent{x_BNd.size(0), x_BNd.size(1)};
   Trace trace{call.taps, call.options.get("telemetry", false)};

@@ -17,13 +17,14 @@ namespace torchsight::vit22b {
 
 class ViT22B final : public Module {
  public:
-  /// Reads of `options.extra`: "fuse" (bool, true: joint matrices), "layout" ("tokens") and
-  /// "reduceDtype" ("float32" or the model's dtype), the last two for groups.
+  /// Reads of `options.extra`: "fuse" (bool, true: joint matrices), "weights" ("float8": products
+  /// of the layers in float8, for one rank), and what `TensorParallel` reads, for groups.
   ViT22B(const Config& config, const ModuleOptions& options);
 
   std::vector<std::string> tap_names() const override;
   std::vector<Parameter> parameters() override;
   void loaded() override;
+  bool fixed(const std::string&) const override { return !ranks_.sharded(); }
 
  private:
   NamedTensors encode(Call& call, JobContext& context);
