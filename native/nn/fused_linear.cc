@@ -1,6 +1,7 @@
 #include "nn/fused_linear.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace torchsight {
 namespace {
@@ -75,14 +76,23 @@ std::vector<at::Tensor> FusedLinear::run(const Part& part, const at::Tensor& x_R
   for (size_t s = part.first; s < part.first + part.count; ++s) {
     const int64_t begin = begin_of(s) - begin_of(part.first);
     results.push_back(y_RO.narrow(1, begin, sections_[s].out));
-    if (!alike) activate_(results.back(), bias(s), sections_[s].activation);
+    if (!alike) finish(results.back(), s);
   }
   return results;
 }
 
+void FusedLinear::finish(at::Tensor& sum_RO, size_t section) const {
+  if (!at::GradMode::is_enabled()) {
+    activate_(sum_RO, bias(section), sections_[section].activation);
+    return;
+  }
+  const at::Tensor bias_O = bias(section);
+  sum_RO = activated(bias_O.defined() ? sum_RO + bias_O : sum_RO, sections_[section].activation);
+}
+
 void FusedLinear::finish_(std::vector<at::Tensor>& sums_Ro) const {
   for (size_t s = 0; s < sections_.size(); ++s) {
-    activate_(sums_Ro[s], bias(s), sections_[s].activation);
+    finish(sums_Ro[s], s);
   }
 }
 
@@ -120,8 +130,13 @@ void FusedLinear::to_float8() {
 }
 
 void FusedLinear::prepare(int64_t rows) {
+  if (at::GradMode::is_enabled()) {
+    weights();
+    return;
+  }
   if (chosen_ || !fuse_) return;
   const at::Tensor whole = parts_.front().weight;
+  if (whole.requires_grad()) return;
   if (!worth_choosing(rows, whole.numel(), whole.options())) return;
   chosen_ = true;
   std::vector<Part> parts = cut(parts_.front(), /*everywhere=*/false);

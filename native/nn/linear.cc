@@ -1,6 +1,7 @@
 #include "nn/linear.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "nn/blocked_linear.h"
 
@@ -20,6 +21,10 @@ at::Tensor unpack_weight(const at::Tensor& packed, LinearKernel kernel) {
 
 at::Tensor apply_linear(const at::Tensor& x_RI, const at::Tensor& packed, LinearKernel kernel,
                         const at::Tensor& bias_O, Activation activation) {
+  if (at::GradMode::is_enabled()) {
+    const auto bias = bias_O.defined() ? std::optional(bias_O) : std::nullopt;
+    return activated(at::linear(x_RI, packed, bias), activation);
+  }
   if (kernel == LinearKernel::kBlocked) return blocked::linear(x_RI, packed, bias_O, activation);
   // On cards bias and activation cost nothing at the end of the product. Its GELU is the tanh form.
   if (x_RI.is_cuda() && bias_O.defined() && activation == Activation::kGeluTanh) {
@@ -43,6 +48,7 @@ at::Tensor Linear::operator()(const at::Tensor& x_RI, const at::Tensor& bias_O) 
 
 at::Tensor Linear::add(const at::Tensor& x_RI, at::Tensor sum_RO, const at::Tensor& bias_O) {
   if (float8_) return sum_RO.add_((*this)(x_RI, bias_O));
+  if (at::GradMode::is_enabled()) return sum_RO + (*this)(x_RI, bias_O);
   prepare(x_RI.size(0));
   if (kernel_ == LinearKernel::kBlocked) return blocked::linear_add(x_RI, sum_RO, weight_, bias_O);
   if (bias_O.defined()) sum_RO.add_(bias_O);
@@ -63,7 +69,11 @@ void Linear::to_float8() {
 }
 
 void Linear::prepare(int64_t rows) {
-  if (chosen_ || !worth_choosing(rows, weight_.numel(), weight_.options())) return;
+  if (at::GradMode::is_enabled()) {
+    weight();
+    return;
+  }
+  if (weight_.requires_grad() || chosen_ || !worth_choosing(rows, weight_.numel(), weight_.options())) return;
   kernel_ = choose_linear_kernel(rows, {{weight_.size(0), weight_.size(1)}});
   weight_ = pack_weight(weight_, kernel_, rows);
   chosen_ = true;

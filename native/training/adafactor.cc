@@ -20,11 +20,11 @@ class Adafactor final : public Optimizer {
  public:
   Adafactor(const Json& json, const std::vector<Weight>& weights) {
     const ConfigReader reader(json, "optimizer.");
-    momentum_ = reader.positive_or_null("momentum", 1, 0.9);
+    momentum_ = reader.non_negative("momentum", 1, 0.9);
     exponent_ = reader.positive("decay_exponent", 10, 0.8);
     cap_ = reader.positive("beta2_cap", 1, 0.999);
     least_ = reader.size("min_dim_to_factor", 1 << 30, 32);
-    threshold_ = reader.positive_or_null("clip_threshold", 1e6, 0);
+    threshold_ = reader.non_negative("clip_threshold", 1e6, 0);
     eps_ = reader.positive("eps", 1, 1e-30);
     for (const Weight& weight : weights) moments_.push_back(moments_of(weight.value));
   }

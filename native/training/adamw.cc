@@ -11,8 +11,8 @@ class AdamW final : public Optimizer {
  public:
   AdamW(const Json& json, const std::vector<Weight>& weights) {
     const ConfigReader reader(json, "optimizer.");
-    beta1_ = reader.positive_or_null("beta1", 1, 0.9);
-    beta2_ = reader.positive_or_null("beta2", 1, 0.999);
+    beta1_ = reader.non_negative("beta1", 1, 0.9);
+    beta2_ = reader.non_negative("beta2", 1, 0.999);
     eps_ = reader.positive("eps", 1, 1e-8);
     for (const Weight& weight : weights) {
       values_.push_back(weight.value);

@@ -45,7 +45,7 @@ Schedule Schedule::from_json(const Json& json) {
   schedule.steps = reader.size("steps", kMostSteps, 0, 0);
   schedule.warmup = reader.size("warmup", kMostSteps, 0, 0);
   schedule.cooldown = reader.size("cooldown", kMostSteps, 0, 0);
-  schedule.end = reader.positive_or_null("end", kHighestRate, 0);
+  schedule.end = reader.non_negative("end", kHighestRate, 0);
   schedule.timescale = reader.positive("timescale", kHighestRate, schedule.timescale);
   schedule.shift = reader.size("shift", kMostSteps, 0, 0);
   const bool needs_end = schedule.kind == Kind::kLinear || schedule.kind == Kind::kCosine ||

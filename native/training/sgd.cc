@@ -11,7 +11,7 @@ class Sgd final : public Optimizer {
  public:
   Sgd(const Json& json, const std::vector<Weight>& weights) {
     const ConfigReader reader(json, "optimizer.");
-    momentum_ = reader.positive_or_null("momentum", 1, 0.9);
+    momentum_ = reader.non_negative("momentum", 1, 0.9);
     nesterov_ = reader.flag("nesterov", false);
     for (const Weight& weight : weights) {
       values_.push_back(weight.value);

@@ -34,8 +34,8 @@ struct TrainerOptions {
     const Json* groups = json.find("groups");
     options.schedule = Schedule::from_json(schedule ? *schedule : Json(Json::Object{}));
     if (groups) options.groups = groups_from_json(*groups);
-    options.clip = reader.positive_or_null("clip", 1e12, 0);
-    options.ema = reader.positive_or_null("ema", 1, 0);
+    options.clip = reader.non_negative("clip", 1e12, 0);
+    options.ema = reader.non_negative("ema", 1, 0);
     options.accumulate = reader.size("accumulate", kMost, 1);
     options.autocast = reader.choice<std::optional<at::ScalarType>>(
         "autocast", {{"none", std::nullopt}, {"bfloat16", at::kBFloat16}});

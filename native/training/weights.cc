@@ -37,8 +37,8 @@ std::vector<GroupOptions> groups_from_json(const Json& json) {
     if (!pattern || !pattern->is_string() || pattern->as_string().empty()) {
       reader.refuse("a pattern of names", "pattern", pattern ? pattern->dump() : "nothing");
     }
-    groups.push_back({pattern->as_string(), reader.positive_or_null("rate", kMost, 1),
-                      reader.positive_or_null("decay", kMost, 0), reader.flag("frozen", false)});
+    groups.push_back({pattern->as_string(), reader.non_negative("rate", kMost, 1),
+                      reader.non_negative("decay", kMost, 0), reader.flag("frozen", false)});
   }
   return groups;
 }
