@@ -42,17 +42,18 @@ export async function writeRun(
   out: string,
   run: Omit<Saved, "folder">,
   keep: number,
-  fill: (
-    folder: string,
-    write: (state: Record<string, Tensor>) => Promise<void>,
-  ) => Promise<void>,
+  fill: (folder: string, write: (state: Record<string, Tensor>) => Promise<void>) => Promise<void>,
 ): Promise<string> {
   mkdirSync(out, { recursive: true });
   for (const name of readdirSync(out).filter((entry) => UNFINISHED.test(entry))) {
     rmSync(join(out, name), { recursive: true, force: true });
   }
   const name = `step-${String(run.step).padStart(DIGITS, "0")}`;
-  const [fresh, old, final] = [join(out, `.${name}.new`), join(out, `.${name}.old`), join(out, name)];
+  const [fresh, old, final] = [
+    join(out, `.${name}.new`),
+    join(out, `.${name}.old`),
+    join(out, name),
+  ];
   try {
     await fill(fresh, async (state) => await writeTensors(join(fresh, STATE), state));
     await writeText(join(fresh, RUN), `${JSON.stringify(run, null, 2)}\n`);
@@ -75,7 +76,8 @@ export async function readRun(
   options: TrainerOptions,
 ): Promise<{ saved: Saved; state: NamedTensors }> {
   const folder = latestCheckpoint(out);
-  if (folder === undefined) throw new TorchsightError("NOT_FOUND", `there is no checkpoint in ${out}`);
+  if (folder === undefined)
+    throw new TorchsightError("NOT_FOUND", `there is no checkpoint in ${out}`);
   const saved = { ...parsed(folder), folder };
   const names = new Set([...Object.keys(saved.options), ...Object.keys(options)]);
   const plain = JSON.parse(JSON.stringify(options)) as Record<string, unknown>;

@@ -1,7 +1,6 @@
 import { invalidArgument, TorchsightError } from "../core/errors.js";
 import type { JobControl } from "../core/job.js";
-import type { AnyMethods, MethodTypes, Module } from "../core/module.js";
-import type { NamedTensors } from "../core/named.js";
+import type { Module } from "../core/module.js";
 import type { Session } from "../core/session.js";
 import { readRun, type Saved, writeRun } from "./checkpoint.js";
 import type { Batch, Loader } from "./loader.js";
@@ -39,6 +38,9 @@ export interface FitOptions {
 
 const TOLD = ["loss", "gradient_norm", "learning_rate"];
 
+/** What a trainer needs of a module. */
+type Trainable = Pick<Module, "openSession" | "save">;
+
 /**
  * A run of training: moves the weights of a module batch by batch. Each step is one job, from the
  * forward pass to the moved weights. The module stays the caller's, can be called between steps,
@@ -53,7 +55,7 @@ const TOLD = ["loss", "gradient_norm", "learning_rate"];
  */
 export class Trainer implements Disposable {
   readonly options: Readonly<TrainerOptions>;
-  readonly #module: Module<AnyMethods>;
+  readonly #module: Trainable;
   readonly #session: Session;
   #steps = 0;
 
@@ -61,9 +63,9 @@ export class Trainer implements Disposable {
    * Throws `BAD_CONFIG` for options that mean nothing, and `NOT_FOUND` for modules that cannot be
    * trained.
    */
-  constructor(module: Module<{ [K in never]: MethodTypes }>, options: TrainerOptions = {}) {
+  constructor(module: Trainable, options: TrainerOptions = {}) {
     this.options = options;
-    this.#module = module as unknown as Module<AnyMethods>;
+    this.#module = module;
     this.#session = this.#module.openSession("trainer", { ...options });
   }
 
@@ -77,7 +79,10 @@ export class Trainer implements Disposable {
    * gradients are no numbers, `SHAPE` or `DTYPE` for a batch that does not fit; the weights are
    * then as they were.
    */
-  async step(batch: Batch, control: JobControl = {}): Promise<Omit<Step, "samplesPerSecond" | "eta">> {
+  async step(
+    batch: Batch,
+    control: JobControl = {},
+  ): Promise<Omit<Step, "samplesPerSecond" | "eta">> {
     const told = await this.#run("step", batch, control);
     const step = this.#steps++;
     const { loss, gradient_norm, learning_rate } = told as Record<string, number>;
@@ -121,7 +126,6 @@ export class Trainer implements Disposable {
     let last = performance.now();
     let saved = -1;
     for await (const batch of loader) {
-      signal?.throwIfAborted();
       const samples = sizeOf(batch);
       const told = await this.step(batch, signal ? { signal } : {});
       const seconds = (performance.now() - last) / 1000;
@@ -150,15 +154,18 @@ export class Trainer implements Disposable {
    */
   async save(
     out: string,
-    { loader, keep = 2, signal }: { loader?: Loader; keep?: number; signal?: AbortSignal | undefined } = {},
+    {
+      loader,
+      keep = 2,
+      signal,
+    }: { loader?: Loader; keep?: number; signal?: AbortSignal | undefined } = {},
   ): Promise<string> {
     const state = { step: this.#steps, options: this.options, cursor: loader?.cursor?.() };
     const control = signal ? { signal } : {};
     return await writeRun(out, state, keep, async (folder, tensors) => {
       await this.#module.save(folder, control);
-      const snapshot = this.#session.snapshot();
-      using _ = snapshot as NamedTensors & Disposable;
-      await tensors(snapshot);
+      using trained = await this.#session.call("state", {}, control);
+      await tensors(trained);
     });
   }
 
@@ -169,8 +176,13 @@ export class Trainer implements Disposable {
    */
   async resume(out: string, loader?: Loader): Promise<Saved> {
     const { saved, state } = await readRun(out, this.options);
-    using _ = state as NamedTensors & Disposable;
-    this.#session.restore(state);
+    using _ = state;
+    try {
+      this.#session.restore(state);
+    } catch (cause) {
+      const message = `${saved.folder}: ${(cause as Error).message}`;
+      throw new TorchsightError("BAD_CHECKPOINT", message, { cause });
+    }
     this.#steps = saved.step;
     if (loader && saved.cursor !== undefined) loader.seek?.(saved.cursor);
     return saved;

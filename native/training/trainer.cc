@@ -111,6 +111,7 @@ class Trainer final : public Session {
     for (const char* name : {"gradient_norm", "learning_rate"}) told.push_back({name, {}, {}});
     return {{kStep, "Moves the weights by one batch.", objective_->inputs(), told},
             {"evaluate", "The loss of a batch.", objective_->inputs(), losses},
+            {"state", "What moves beside the weights.", {}, {}},
             {"exchange", "Weights against their moving averages, and back.", {}, {}}};
   }
 
@@ -118,9 +119,10 @@ class Trainer final : public Session {
     if (method == kStep) return step(call, context);
     const at::NoGradGuard no_grad;
     if (method == "evaluate") return losses(call, context).parts;
+    if (method == "state") return snapshot();
     if (method == "exchange") return exchange();
     throw Error(ErrorCode::kNotFound,
-                "expected step, evaluate or exchange but received \"" + method + "\"");
+                "expected step, evaluate, state or exchange but received \"" + method + "\"");
   }
 
   NamedTensors snapshot() const override {
