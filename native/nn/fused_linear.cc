@@ -1,7 +1,8 @@
 #include "nn/fused_linear.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
+
+#include "nn/derivative.h"
 
 namespace torchsight {
 namespace {
@@ -46,7 +47,7 @@ at::Tensor FusedLinear::part_bias(const Part& part) const {
 }
 
 std::vector<at::Tensor> FusedLinear::operator()(const at::Tensor& x_RI) {
-  prepare(x_RI.size(0));
+  prepare(x_RI);
   std::optional<float8::Rows> x_float8;
   if (parts_.front().float8) x_float8 = float8::to_rows(x_RI);
   std::vector<at::Tensor> results;
@@ -82,11 +83,11 @@ std::vector<at::Tensor> FusedLinear::run(const Part& part, const at::Tensor& x_R
 }
 
 void FusedLinear::finish(at::Tensor& sum_RO, size_t section) const {
-  if (!at::GradMode::is_enabled()) {
-    activate_(sum_RO, bias(section), sections_[section].activation);
+  const at::Tensor bias_O = bias(section);
+  if (!needs_derivative(sum_RO, bias_O)) {
+    activate_(sum_RO, bias_O, sections_[section].activation);
     return;
   }
-  const at::Tensor bias_O = bias(section);
   sum_RO = activated(bias_O.defined() ? sum_RO + bias_O : sum_RO, sections_[section].activation);
 }
 
@@ -129,14 +130,14 @@ void FusedLinear::to_float8() {
   }
 }
 
-void FusedLinear::prepare(int64_t rows) {
-  if (at::GradMode::is_enabled()) {
+void FusedLinear::prepare(const at::Tensor& x_RI) {
+  const at::Tensor whole = parts_.front().weight;
+  if (needs_derivative(x_RI, whole)) {
     weights();
     return;
   }
-  if (chosen_ || !fuse_) return;
-  const at::Tensor whole = parts_.front().weight;
-  if (whole.requires_grad()) return;
+  if (chosen_ || !fuse_ || whole.requires_grad()) return;
+  const int64_t rows = x_RI.size(0);
   if (!worth_choosing(rows, whole.numel(), whole.options())) return;
   chosen_ = true;
   std::vector<Part> parts = cut(parts_.front(), /*everywhere=*/false);

@@ -2,18 +2,17 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
 
 #include <cstring>
 
+#include "nn/derivative.h"
 #include "nn/row_kernels.h"
 
 namespace torchsight {
 namespace {
 
-// Kernels of our own have no derivatives.
-bool fast(const at::Tensor& x) {
-  return !at::GradMode::is_enabled() && x.is_cpu() && x.scalar_type() == at::kFloat && x.stride(-1) == 1;
+bool fast(const at::Tensor& x, const Norm& norm) {
+  return !needs_derivative(x, norm.weight, norm.bias) && x.is_cpu() && x.scalar_type() == at::kFloat && x.stride(-1) == 1;
 }
 
 const float* data_or_null(const at::Tensor& tensor) {
@@ -26,7 +25,7 @@ bool has_kernel(const at::Tensor& x, const Norm& norm, const at::Tensor& weight)
     return !row.defined() || row.scalar_type() == x.scalar_type();
   };
   const bool biased = norm.kind == NormKind::kRms && norm.bias.defined();
-  return (x.is_cuda() || at::GradMode::is_enabled()) && !biased && alike(weight) && alike(norm.bias);
+  return (x.is_cuda() || needs_derivative(x, weight, norm.bias)) && !biased && alike(weight) && alike(norm.bias);
 }
 
 at::Tensor normalize_by_kernel(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {
@@ -63,7 +62,7 @@ at::Tensor normalize_heads(const at::Tensor& x_BNHe, const Norm& norm) {
 
 at::Tensor Norm::operator()(const at::Tensor& x) const {
   if (kind == NormKind::kNone) return x.contiguous();
-  if (!fast(x)) return normalize(x, *this, weight).contiguous();
+  if (!fast(x, *this)) return normalize(x, *this, weight).contiguous();
   const at::Tensor source = x.contiguous();
   at::Tensor result = at::empty_like(source);
   const int64_t width = x.size(-1), rows = width ? x.numel() / width : 0;
@@ -84,9 +83,9 @@ at::Tensor Norm::operator()(const at::Tensor& x) const {
 at::Tensor Norm::heads(const at::Tensor& x_BNd, int64_t heads) const {
   const int64_t batch = x_BNd.size(0), tokens = x_BNd.size(1), width = x_BNd.size(2) / heads;
   const bool per_head = weight.defined() && weight.dim() == 2;
-  if (!fast(x_BNd)) {
+  if (!fast(x_BNd, *this)) {
     const at::Tensor x_BNHe = x_BNd.unflatten(2, {heads, width});
-    if (x_BNd.is_cuda() || at::GradMode::is_enabled()) {
+    if (x_BNd.is_cuda() || needs_derivative(x_BNd, weight, bias)) {
       // Attention reads heads at any stride there.
       return normalize_heads(x_BNHe, *this).transpose(1, 2);
     }

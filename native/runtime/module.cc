@@ -88,7 +88,7 @@ NamedTensors Module::run(const std::string& name, Call& call, JobContext& contex
   return method.handler(call, context);
 }
 
-MethodSchema Module::schema(const std::string& method) const {
+MethodSchema Module::schema_of(const std::string& method) const {
   return find_method(method).schema;
 }
 

@@ -130,7 +130,7 @@ class Module {
   /// with respect to the parameters that require gradients.
   NamedTensors run(const std::string& method, Call& call, JobContext& context);
   /// What the method of that name declares. Throws `Error(kNotFound)`.
-  MethodSchema schema(const std::string& method) const;
+  MethodSchema schema_of(const std::string& method) const;
   /// Writes every parameter as safetensors under the names of the checkpoint contract. All ranks of
   /// a sharded module call this together: each writes a file of its own parts, and rank 0, last,
   /// the manifest, without which the folder has no weights. Returns or throws on all ranks alike.

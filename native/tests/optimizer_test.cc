@@ -90,7 +90,8 @@ TEST_CASE("schedules: rates are optax's") {
   std::ifstream file(kFixtures / "schedules.json");
   std::stringstream text;
   text << file.rdbuf();
-  for (const Json& entry : Json::parse(text.str()).as_array()) {
+  const Json schedules = Json::parse(text.str());
+  for (const Json& entry : schedules.as_array()) {
     CAPTURE(entry.at("options").dump());
     const Schedule schedule = Schedule::from_json(entry.at("options"));
     const auto& rates = entry.at("rates").as_array();

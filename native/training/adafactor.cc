@@ -40,7 +40,8 @@ class Adafactor final : public Optimizer {
         update.div_(at::clamp_min(size / threshold_, 1));
       }
       if (at::Tensor& momentum = moments_[i].momentum; momentum.defined()) {
-        update.mul_(1 - momentum_).add_(momentum, momentum_);
+        // optax decays in bfloat16, the factor included.
+        update.mul_(1 - momentum_).add_(momentum * at::scalar_tensor(momentum_, at::kBFloat16));
         momentum.copy_(update);
       }
       at::Tensor value = weights[i].value;

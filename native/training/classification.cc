@@ -17,11 +17,12 @@ class Classification final : public Objective {
   std::vector<TensorSpec> inputs() const override {
     TensorSpec labels{kLabels, {at::kFloat, at::kLong}, {"..."}, false, 0};
     if (!softmax_) labels = {kLabels, {at::kFloat}, {"B", "K"}, false, 0};
-    return {module_.schema(method_).inputs.front(), std::move(labels)};
+    return {module_.schema_of(method_).inputs.front(), std::move(labels)};
   }
 
   Losses operator()(Call& call, JobContext& context) override {
     const at::Tensor labels = call.input(kLabels);
+    std::erase_if(call.inputs, [](const NamedTensor& input) { return input.first == kLabels; });
     const NamedTensors outputs = module_.run(method_, call, context);
     const at::Tensor logits_BK = find_tensor(outputs, "logits")->to(at::kFloat);
     const at::Tensor loss = softmax_ ? softmax(logits_BK, labels) : sigmoid(logits_BK, labels);

@@ -24,7 +24,7 @@ bool fits(std::string_view pattern, std::string_view name) {
 
 // The memory that a view is a part of.
 at::Tensor leaf_of(const at::Tensor& value) {
-  return value.is_view() ? value._base() : value;
+  return value.is_view() ? at::Tensor(value._base()) : value;
 }
 
 }  // namespace
