@@ -166,4 +166,17 @@ export {
   Tokenizer,
   type TokenizerOptions,
 } from "./text/tokenizer.js";
+export {
+  type Batch,
+  type FitOptions,
+  type GroupOptions,
+  type Loader,
+  latestCheckpoint,
+  type OptimizerOptions,
+  type Saved,
+  type ScheduleOptions,
+  type Step,
+  Trainer,
+  type TrainerOptions,
+} from "./train/index.js";
 export { type Verification, type VerifyOptions, verify } from "./verify/verify.js";

@@ -22,6 +22,7 @@ export const ERROR_CODES = [
   "DISPOSED",
   "TENSOR_BUSY",
   "WORKER_FAILED",
+  "DIVERGED",
   "INTERNAL",
 ] as const;
 

@@ -39,6 +39,12 @@ void activate_(at::Tensor x_RF, const at::Tensor& bias_F, Activation activation)
   }
 }
 
+at::Tensor activated(const at::Tensor& x, Activation activation) {
+  if (activation == Activation::kNone) return x;
+  if (activation == Activation::kQuickGelu) return x * at::sigmoid(x * kQuickGeluSlope);
+  return at::gelu(x, activation == Activation::kGeluTanh ? "tanh" : "none");
+}
+
 at::Tensor gated(const at::Tensor& x_R2F, Activation activation) {
   const int64_t hidden = x_R2F.size(1) / 2, stride = x_R2F.stride(0);
   if (activation == Activation::kGeluTanh && x_R2F.is_cpu() && x_R2F.scalar_type() == at::kFloat &&

@@ -12,6 +12,9 @@ enum class Activation { kNone, kGelu, kGeluTanh, kQuickGelu };
 /// with contiguous rows, often a slice of a wider matrix; it is changed in place.
 void activate_(at::Tensor x_RF, const at::Tensor& bias_F, Activation activation);
 
+/// activation(x) as a new tensor, with a derivative.
+at::Tensor activated(const at::Tensor& x, Activation activation);
+
 /// activation(gate) * up for rows [R, 2 F] of gate and up: [R, F].
 at::Tensor gated(const at::Tensor& x_R2F, Activation activation);
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "nn/derivative.h"
+
 namespace torchsight {
 namespace {
 
@@ -45,7 +47,7 @@ at::Tensor FusedLinear::part_bias(const Part& part) const {
 }
 
 std::vector<at::Tensor> FusedLinear::operator()(const at::Tensor& x_RI) {
-  prepare(x_RI.size(0));
+  prepare(x_RI);
   std::optional<float8::Rows> x_float8;
   if (parts_.front().float8) x_float8 = float8::to_rows(x_RI);
   std::vector<at::Tensor> results;
@@ -76,14 +78,23 @@ std::vector<at::Tensor> FusedLinear::run(const Part& part, const at::Tensor& x_R
   for (size_t s = part.first; s < part.first + part.count; ++s) {
     const int64_t begin = begin_of(s) - begin_of(part.first);
     results.push_back(y_RO.narrow(1, begin, sections_[s].out));
-    if (!alike) activate_(results.back(), bias(s), sections_[s].activation);
+    if (!alike) finish(results.back(), s);
   }
   return results;
 }
 
+void FusedLinear::finish(at::Tensor& sum_RO, size_t section) const {
+  const at::Tensor bias_O = bias(section);
+  if (!needs_derivative(sum_RO, bias_O)) {
+    activate_(sum_RO, bias_O, sections_[section].activation);
+    return;
+  }
+  sum_RO = activated(bias_O.defined() ? sum_RO + bias_O : sum_RO, sections_[section].activation);
+}
+
 void FusedLinear::finish_(std::vector<at::Tensor>& sums_Ro) const {
   for (size_t s = 0; s < sections_.size(); ++s) {
-    activate_(sums_Ro[s], bias(s), sections_[s].activation);
+    finish(sums_Ro[s], s);
   }
 }
 
@@ -120,9 +131,14 @@ void FusedLinear::to_float8() {
   }
 }
 
-void FusedLinear::prepare(int64_t rows) {
-  if (chosen_ || !fuse_) return;
+void FusedLinear::prepare(const at::Tensor& x_RI) {
   const at::Tensor whole = parts_.front().weight;
+  if (needs_derivative(x_RI, whole)) {
+    weights();
+    return;
+  }
+  if (chosen_ || !fuse_ || whole.requires_grad()) return;
+  const int64_t rows = x_RI.size(0);
   if (!worth_choosing(rows, whole.numel(), whole.options())) return;
   chosen_ = true;
   std::vector<Part> parts = cut(parts_.front(), /*everywhere=*/false);

@@ -49,7 +49,9 @@ class FusedLinear {
     std::optional<float8::Rows> float8 = {};
   };
 
-  void prepare(int64_t rows);
+  void prepare(const at::Tensor& x_RI);
+  /// Adds the bias to the sums of a section and applies its activation.
+  void finish(at::Tensor& sum_RO, size_t section) const;
   int64_t begin_of(size_t section) const;
   /// The joint matrix as views of it: cut where the activation changes, or between all sections.
   std::vector<Part> cut(const Part& whole, bool everywhere) const;

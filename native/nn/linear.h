@@ -16,12 +16,13 @@ namespace torchsight {
 at::Tensor pack_weight(const at::Tensor& weight_OI, LinearKernel kernel, int64_t rows);
 /// The inverse of `pack_weight`.
 at::Tensor unpack_weight(const at::Tensor& packed, LinearKernel kernel);
-/// activation(x W^T + bias) for a weight in the layout of `kernel`; `bias` may be undefined.
+/// activation(x W^T + bias) for a weight in the layout of `kernel`; `bias` may be undefined. Where a
+/// derivative is needed the layout must be the plain one.
 at::Tensor apply_linear(const at::Tensor& x_RI, const at::Tensor& packed, LinearKernel kernel,
                         const at::Tensor& bias_O, Activation activation);
 
 /// A weight and its products. The first large product moves it into the layout that is fastest for
-/// it and releases the plain copy.
+/// it and releases the plain copy, but for weights that require gradients.
 class Linear {
  public:
   Linear() = default;
@@ -40,7 +41,7 @@ class Linear {
   void to_float8();
 
  private:
-  void prepare(int64_t rows);
+  void prepare(const at::Tensor& x_RI);
 
   at::Tensor weight_;
   LinearKernel kernel_ = LinearKernel::kPlain;

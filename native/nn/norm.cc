@@ -5,13 +5,14 @@
 
 #include <cstring>
 
+#include "nn/derivative.h"
 #include "nn/row_kernels.h"
 
 namespace torchsight {
 namespace {
 
-bool fast(const at::Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == at::kFloat && x.stride(-1) == 1;
+bool fast(const at::Tensor& x, const Norm& norm) {
+  return !needs_derivative(x, norm.weight, norm.bias) && x.is_cpu() && x.scalar_type() == at::kFloat && x.stride(-1) == 1;
 }
 
 const float* data_or_null(const at::Tensor& tensor) {
@@ -24,10 +25,10 @@ bool has_kernel(const at::Tensor& x, const Norm& norm, const at::Tensor& weight)
     return !row.defined() || row.scalar_type() == x.scalar_type();
   };
   const bool biased = norm.kind == NormKind::kRms && norm.bias.defined();
-  return x.is_cuda() && !biased && alike(weight) && alike(norm.bias);
+  return (x.is_cuda() || needs_derivative(x, weight, norm.bias)) && !biased && alike(weight) && alike(norm.bias);
 }
 
-at::Tensor normalize_on_card(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {
+at::Tensor normalize_by_kernel(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {
   const auto given = [](const at::Tensor& row) {
     return row.defined() ? std::optional(row) : std::nullopt;
   };
@@ -40,7 +41,7 @@ at::Tensor normalize_on_card(const at::Tensor& x, const Norm& norm, const at::Te
 // The formula on any device and dtype. `weight` is a row, one for each head, or undefined.
 at::Tensor normalize(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {
   const bool row = !weight.defined() || weight.dim() == 1;
-  if (row && has_kernel(x, norm, weight)) return normalize_on_card(x, norm, weight);
+  if (row && has_kernel(x, norm, weight)) return normalize_by_kernel(x, norm, weight);
   at::Tensor y = x.to(at::promote_types(x.scalar_type(), at::kFloat));
   if (norm.kind == NormKind::kLayerNorm) y = y - y.mean(-1, true);
   y = y * at::rsqrt(y.square().mean(-1, true) + norm.eps);
@@ -49,7 +50,7 @@ at::Tensor normalize(const at::Tensor& x, const Norm& norm, const at::Tensor& we
   return y.to(x.scalar_type());
 }
 
-at::Tensor normalize_heads_on_card(const at::Tensor& x_BNHe, const Norm& norm) {
+at::Tensor normalize_heads(const at::Tensor& x_BNHe, const Norm& norm) {
   if (norm.kind == NormKind::kNone) return x_BNHe;
   const bool per_head = norm.weight.defined() && norm.weight.dim() == 2;
   if (!per_head || norm.bias.defined()) return normalize(x_BNHe, norm, norm.weight);
@@ -61,7 +62,7 @@ at::Tensor normalize_heads_on_card(const at::Tensor& x_BNHe, const Norm& norm) {
 
 at::Tensor Norm::operator()(const at::Tensor& x) const {
   if (kind == NormKind::kNone) return x.contiguous();
-  if (!fast(x)) return normalize(x, *this, weight).contiguous();
+  if (!fast(x, *this)) return normalize(x, *this, weight).contiguous();
   const at::Tensor source = x.contiguous();
   at::Tensor result = at::empty_like(source);
   const int64_t width = x.size(-1), rows = width ? x.numel() / width : 0;
@@ -82,11 +83,11 @@ at::Tensor Norm::operator()(const at::Tensor& x) const {
 at::Tensor Norm::heads(const at::Tensor& x_BNd, int64_t heads) const {
   const int64_t batch = x_BNd.size(0), tokens = x_BNd.size(1), width = x_BNd.size(2) / heads;
   const bool per_head = weight.defined() && weight.dim() == 2;
-  if (!fast(x_BNd)) {
+  if (!fast(x_BNd, *this)) {
     const at::Tensor x_BNHe = x_BNd.unflatten(2, {heads, width});
-    if (x_BNd.is_cuda()) {
+    if (x_BNd.is_cuda() || needs_derivative(x_BNd, weight, bias)) {
       // Attention reads heads at any stride there.
-      return normalize_heads_on_card(x_BNHe, *this).transpose(1, 2);
+      return normalize_heads(x_BNHe, *this).transpose(1, 2);
     }
     const at::Tensor x_BHNe = x_BNHe.transpose(1, 2);
     if (kind == NormKind::kNone) return x_BHNe.contiguous();

@@ -80,6 +80,11 @@ double ConfigReader::positive(std::string_view name, double most, double fallbac
   return number;
 }
 
+double ConfigReader::non_negative(std::string_view name, double most, double fallback) const {
+  const Json* value = find(name);
+  return value && value->is_number() && value->as_double() == 0 ? 0 : positive(name, most, fallback);
+}
+
 double ConfigReader::positive_or_null(std::string_view name, double most, double fallback) const {
   const Json* value = json_->find(name);
   return value && value->is_null() ? 0 : positive(name, most, fallback);

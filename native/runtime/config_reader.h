@@ -31,7 +31,9 @@ class ConfigReader {
                              const std::vector<int64_t>& fallback) const;
   /// A number above 0 and at most `most`.
   double positive(std::string_view name, double most, double fallback) const;
-  /// The same where a JSON null means "none", which is 0.
+  /// A number from 0 to `most`.
+  double non_negative(std::string_view name, double most, double fallback) const;
+  /// As `positive`, where a JSON null means "none", which is 0.
   double positive_or_null(std::string_view name, double most, double fallback) const;
   bool flag(std::string_view name, bool fallback) const;
   /// One integer from 0 to `most`, or a list of them.

@@ -13,7 +13,7 @@
 namespace torchsight {
 namespace {
 
-constexpr std::array<std::pair<ErrorCode, std::string_view>, 20> kNames{{
+constexpr std::array<std::pair<ErrorCode, std::string_view>, 21> kNames{{
     {ErrorCode::kUsage, "USAGE"},
     {ErrorCode::kNotFound, "NOT_FOUND"},
     {ErrorCode::kBadCheckpoint, "BAD_CHECKPOINT"},
@@ -33,6 +33,7 @@ constexpr std::array<std::pair<ErrorCode, std::string_view>, 20> kNames{{
     {ErrorCode::kDisposed, "DISPOSED"},
     {ErrorCode::kTensorBusy, "TENSOR_BUSY"},
     {ErrorCode::kWorkerFailed, "WORKER_FAILED"},
+    {ErrorCode::kDiverged, "DIVERGED"},
     {ErrorCode::kInternal, "INTERNAL"},
 }};
 

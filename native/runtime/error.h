@@ -27,6 +27,7 @@ enum class ErrorCode {
   kDisposed,
   kTensorBusy,
   kWorkerFailed,
+  kDiverged,
   kInternal,
 };
 

@@ -76,17 +76,27 @@ std::vector<MethodSchema> Module::schemas() const {
 }
 
 NamedTensors Module::call(const std::string& name, Call& call, JobContext& context) {
+  const at::NoGradGuard no_grad;
+  return run(name, call, context);
+}
+
+NamedTensors Module::run(const std::string& name, Call& call, JobContext& context) {
+  const Method& method = find_method(name);
+  method.schema.check(call.inputs, call.options);
+  if (call.taps.any()) call.taps.check(tap_names());
+  const Timeline::Scope scope(call.timeline.get());
+  return method.handler(call, context);
+}
+
+MethodSchema Module::schema_of(const std::string& method) const {
+  return find_method(method).schema;
+}
+
+const Module::Method& Module::find_method(const std::string& name) const {
   std::vector<std::string> known;
   for (const Method& method : methods_) {
-    if (method.schema.name != name) {
-      known.push_back(method.schema.name);
-      continue;
-    }
-    method.schema.check(call.inputs, call.options);
-    if (call.taps.any()) call.taps.check(tap_names());
-    const at::NoGradGuard no_grad;
-    const Timeline::Scope scope(call.timeline.get());
-    return method.handler(call, context);
+    if (method.schema.name == name) return method;
+    known.push_back(method.schema.name);
   }
   throw Error(ErrorCode::kNotFound,
               "expected one of the methods " + joined(known) + " but received \"" + name + "\"");

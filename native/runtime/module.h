@@ -126,6 +126,11 @@ class Module {
   virtual Json describe();
   /// Checks inputs, options and taps against the schema, then runs the method without gradients.
   virtual NamedTensors call(const std::string& method, Call& call, JobContext& context);
+  /// The same in the caller's grad mode: where gradients are enabled the outputs have derivatives
+  /// with respect to the parameters that require gradients.
+  NamedTensors run(const std::string& method, Call& call, JobContext& context);
+  /// What the method of that name declares. Throws `Error(kNotFound)`.
+  MethodSchema schema_of(const std::string& method) const;
   /// Writes every parameter as safetensors under the names of the checkpoint contract. All ranks of
   /// a sharded module call this together: each writes a file of its own parts, and rank 0, last,
   /// the manifest, without which the folder has no weights. Returns or throws on all ranks alike.
@@ -142,6 +147,8 @@ class Module {
     MethodSchema schema;
     Handler handler;
   };
+  const Method& find_method(const std::string& name) const;
+
   std::vector<Method> methods_;
   ModuleOptions options_;
 };

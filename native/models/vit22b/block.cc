@@ -56,11 +56,13 @@ void Block::loaded() {
     out_.to_float8();
     fc2_.to_float8();
   }
-  if (out_bias_.defined() && fc2_bias_.defined()) {
-    joint_bias_ = out_bias_ + fc2_bias_;
-  } else {
-    joint_bias_ = out_bias_.defined() ? out_bias_ : fc2_bias_;
+}
+
+at::Tensor Block::joint_bias() const {
+  if (!out_bias_.defined() || !fc2_bias_.defined()) {
+    return out_bias_.defined() ? out_bias_ : fc2_bias_;
   }
+  return out_bias_ + fc2_bias_;
 }
 
 void Block::add_parameters(std::vector<Parameter>& parameters) {
@@ -120,10 +122,10 @@ at::Tensor Block::parallel(at::Tensor x_Rd, const Extent& extent, Trace& trace) 
   uqkv.erase(uqkv.begin());
   const at::Tensor a_Rw = attention(uqkv, extent, trace);
   if (ranks_.sharded()) {
-    return ranks_.leave(std::move(x_Rd), {{out_, a_Rw}, {fc2_, u_RF}}, joint_bias_);
+    return ranks_.leave(std::move(x_Rd), {{out_, a_Rw}, {fc2_, u_RF}}, joint_bias());
   }
   if (!fuse_) return x_Rd + out_(a_Rw, out_bias_) + fc2_(u_RF, fc2_bias_);
-  return fc2_.add(u_RF, out_.add(a_Rw, std::move(x_Rd), joint_bias_));
+  return fc2_.add(u_RF, out_.add(a_Rw, std::move(x_Rd), joint_bias()));
 }
 
 at::Tensor Block::sequential(at::Tensor x_Rd, const Extent& extent, Trace& trace) {

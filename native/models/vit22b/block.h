@@ -38,6 +38,8 @@ class Block {
   at::Tensor attention(const std::vector<at::Tensor>& qkv_Rw, const Extent& extent, Trace& trace);
   at::Tensor parallel(at::Tensor x_Rd, const Extent& extent, Trace& trace);
   at::Tensor sequential(at::Tensor x_Rd, const Extent& extent, Trace& trace);
+  /// The biases of both products that leave a parallel layer, added once.
+  at::Tensor joint_bias() const;
   std::string name(const char* part) const { return prefix_ + part; }
 
   Config config_;
@@ -52,7 +54,6 @@ class Block {
   FusedLinear fc1_;  // sequential only
   Linear out_, fc2_;
   at::Tensor out_bias_, fc2_bias_;
-  at::Tensor joint_bias_;  // their sum, added once
 };
 
 }  // namespace torchsight::vit22b

@@ -6,6 +6,7 @@
 #include "nn/parameters.h"
 #include "runtime/accelerator.h"
 #include "runtime/error.h"
+#include "training/trainer.h"
 
 namespace torchsight::vit22b {
 namespace {
@@ -74,6 +75,15 @@ std::vector<Parameter> ViT22B::parameters() {
 
 void ViT22B::loaded() {
   for (Block& block : blocks_) block.loaded();
+}
+
+std::unique_ptr<Session> ViT22B::open_session(const std::string& kind, const Json& options) {
+  if (kind != "trainer") return Module::open_session(kind, options);
+  if (ranks_.sharded()) {
+    throw Error(ErrorCode::kUnsupported, "expected one rank for a trainer but received a group");
+  }
+  const char* loss = config_.loss == Loss::kSigmoid ? "sigmoid" : "softmax";
+  return open_trainer(*this, classification(*this, "classify", options.get("loss", loss)), options);
 }
 
 at::Tensor ViT22B::features(Call& call, JobContext& context, NamedTensors& results) {

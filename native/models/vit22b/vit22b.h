@@ -24,6 +24,8 @@ class ViT22B final : public Module {
   std::vector<std::string> tap_names() const override;
   std::vector<Parameter> parameters() override;
   void loaded() override;
+  /// "trainer": as `open_trainer`, of the classifier's loss, the config's unless `loss` is another.
+  std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
   bool fixed(const std::string&) const override { return !ranks_.sharded(); }
 
  private:

@@ -1,0 +1,94 @@
+/** How a model is trained, in the words of recipes. */
+
+/** What moves the weights. Numbers left out have the defaults that are told. */
+export type OptimizerOptions =
+  | {
+      /** AdamW (arXiv 1711.05101), equal to torch.optim's. */
+      kind: "adamw";
+      /** Default 0.9. */
+      beta1?: number | undefined;
+      /** Default 0.999. */
+      beta2?: number | undefined;
+      /** Default 1e-8. */
+      eps?: number | undefined;
+    }
+  | {
+      /** Equal to torch.optim's. */
+      kind: "sgd";
+      /** Default 0.9. */
+      momentum?: number | undefined;
+      nesterov?: boolean | undefined;
+    }
+  | {
+      /**
+       * Adafactor as big_vision trained ViT-G with it (arXiv 2106.04560, section 3.3): factored
+       * second moments, momentum in bfloat16.
+       */
+      kind: "adafactor";
+      /** Default 0.9; 0 for none. */
+      momentum?: number | undefined;
+      /** Second moments decay as `1 - step ** -decay_exponent`, default 0.8, … */
+      decay_exponent?: number | undefined;
+      /** … but by this at most. Default 0.999. */
+      beta2_cap?: number | undefined;
+      /** Matrices with a smaller side are not factored. Default 32. */
+      min_dim_to_factor?: number | undefined;
+      /** Updates of a weight are scaled to this root mean square at most. Default 0: never. */
+      clip_threshold?: number | undefined;
+      /** Added to squares. Default 1e-30. */
+      eps?: number | undefined;
+    };
+
+/** How the learning rate moves: `constant`, `linear`, `cosine` or `rsqrt` (big_vision's). */
+export interface ScheduleOptions {
+  /** Default `constant`. */
+  kind?: "constant" | "linear" | "cosine" | "rsqrt" | undefined;
+  /** The highest rate. Default 1e-3. */
+  peak?: number | undefined;
+  /** Steps of the whole run: needed for `linear`, `cosine` and a cooldown. */
+  steps?: number | undefined;
+  /** Steps in which the rate rises from 0. Default 0. */
+  warmup?: number | undefined;
+  /** Steps in which it falls to 0 at the end. Default 0. */
+  cooldown?: number | undefined;
+  /** `linear`: the rate of the last step. Default 0. */
+  end?: number | undefined;
+  /** `rsqrt`: steps after which the rate is `peak / sqrt(2)`. Default 10,000. */
+  timescale?: number | undefined;
+  /** `rsqrt`: as if so many steps had been made before. Default 0. */
+  shift?: number | undefined;
+}
+
+/** Weights that are treated alike. The first group whose pattern fits a name counts. */
+export interface GroupOptions {
+  /** Of names of parameters, with `*` for any text: `head.*`, `blocks.*.norm.weight`. */
+  pattern: string;
+  /** Times the learning rate. Default 1. */
+  rate?: number | undefined;
+  /** Weight decay, times the learning rate. Default 0. */
+  decay?: number | undefined;
+  /** Never moved. */
+  frozen?: boolean | undefined;
+}
+
+/** Everything that decides on the steps of a run, beside the data. */
+export interface TrainerOptions {
+  /** Default AdamW. */
+  optimizer?: OptimizerOptions | undefined;
+  schedule?: ScheduleOptions | undefined;
+  /** What fits no group has a rate of 1 and no decay. */
+  groups?: readonly GroupOptions[] | undefined;
+  /** The norm that all gradients together have at most. Default: they are not clipped. */
+  clip?: number | undefined;
+  /** Parts that a batch is cut into, one after the other, to save memory. Default 1. */
+  accumulate?: number | undefined;
+  /**
+   * Averages of the weights are kept, with this decay at most; `min(ema, (1 + step) / (10 + step))`
+   * forgets the beginning soon. Default: none.
+   */
+  ema?: number | undefined;
+  /** Products in bfloat16; weights and norms stay what they are. Default `none`. */
+  autocast?: "none" | "bfloat16" | undefined;
+  /** What the system trains for, where it can do several things; for classifiers the loss. */
+  loss?: string | undefined;
+}
