@@ -49,7 +49,8 @@ std::vector<at::Tensor> FusedLinear::operator()(const at::Tensor& x_RI) {
   std::optional<float8::Rows> x_float8;
   if (parts_.front().float8) x_float8 = float8::to_rows(x_RI);
   std::vector<at::Tensor> results;
-  for (const Part& part : parts_for(x_RI.size(0))) {
+  const std::vector<Part> apart = cut_for(x_RI.size(0));
+  for (const Part& part : apart.empty() ? parts_ : apart) {
     for (at::Tensor& result : run(part, x_RI, x_float8)) results.push_back(std::move(result));
   }
   return results;
@@ -102,10 +103,10 @@ std::vector<FusedLinear::Part> FusedLinear::cut(const Part& whole, bool everywhe
   return parts;
 }
 
-std::vector<FusedLinear::Part> FusedLinear::parts_for(int64_t rows) const {
+std::vector<FusedLinear::Part> FusedLinear::cut_for(int64_t rows) const {
   const Part& first = parts_.front();
   const bool on_card = first.float8 ? first.float8->numbers.is_cuda() : first.weight.is_cuda();
-  if (!fuse_ || !(on_card || first.float8)) return parts_;
+  if (!fuse_ || !(on_card || first.float8)) return {};
   // Many rows fill a card with each section alone, whose result then needs no copy to be whole.
   return cut(first, rows >= kManyRows);
 }

@@ -53,8 +53,8 @@ class FusedLinear {
   int64_t begin_of(size_t section) const;
   /// The joint matrix as views of it: cut where the activation changes, or between all sections.
   std::vector<Part> cut(const Part& whole, bool everywhere) const;
-  /// The parts that are fastest for so many rows.
-  std::vector<Part> parts_for(int64_t rows) const;
+  /// The joint matrix cut as is fastest for so many rows; empty where it stays as it is.
+  std::vector<Part> cut_for(int64_t rows) const;
   std::vector<at::Tensor> run(const Part& part, const at::Tensor& x_RI,
                               const std::optional<float8::Rows>& x_float8) const;
   at::Tensor part_bias(const Part& part) const;
