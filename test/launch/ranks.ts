@@ -105,9 +105,14 @@ export interface RankPlan {
   steps?: {
     method?: string;
     args?: object;
+    /** Shapes. */
     inputs?: Record<string, number[]>;
+    /** What the inputs are filled with. Default 1. */
+    fill?: number;
     cancelAfter?: number;
     times?: number;
+    /** A folder to save the model to, in place of a call. */
+    save?: string;
   }[];
 }
 

@@ -1,7 +1,7 @@
 // A rank that does what it is told: `node rank.mjs JSON` with {join, collectiveTimeout, config,
 // steps}. Writes one JSON line when it has loaded and one for each step: {value}, or
 // {code, message}.
-import { createModule, ones } from "torchsight";
+import { createModule, full } from "torchsight";
 import { startJob } from "../../../dist/core/jobs.js";
 import { Module } from "../../../dist/core/module.js";
 import { native } from "../../../dist/core/runtime.js";
@@ -40,8 +40,15 @@ await attempt(async () => {
   return "loaded";
 });
 for (const step of model ? steps : []) {
-  const { method = "all_reduce", args = {}, inputs = {}, cancelAfter, times = 1 } = step;
-  const tensors = Object.entries(inputs).map(([name, shape]) => [name, ones(shape)]);
+  const { method = "all_reduce", args = {}, inputs = {}, fill = 1, cancelAfter, times = 1 } = step;
+  if (step.save) {
+    await attempt(async () => {
+      await model.save(step.save);
+      return "saved";
+    });
+    continue;
+  }
+  const tensors = Object.entries(inputs).map(([name, shape]) => [name, full(shape, fill)]);
   // Several calls at once, to be seen in one order by all ranks.
   const jobs = Array.from({ length: times }, () => {
     const signal = cancelAfter === undefined ? undefined : AbortSignal.timeout(cancelAfter);
