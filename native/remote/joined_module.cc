@@ -7,6 +7,7 @@
 #include "runtime/accelerator.h"
 #include "runtime/error.h"
 #include "runtime/save.h"
+#include "runtime/together.h"
 
 namespace torchsight {
 namespace {
@@ -50,6 +51,11 @@ std::string summary_of(const std::string& method, const Call& call) {
   return text;
 }
 
+[[noreturn]] void throw_told(const Json& failure) {
+  throw Error(error_code_from_string(failure.at("code").as_string()),
+              failure.at("message").as_string(), failure.at("reason").as_string());
+}
+
 }  // namespace
 
 JoinedModule::JoinedModule(LoadRequest request, JobContext& context) {
@@ -67,6 +73,10 @@ JoinedModule::JoinedModule(LoadRequest request, JobContext& context) {
   request.options.group = joined.group;
   std::optional<Error> failure;
   try {
+    // Ranks that cannot load have come to tell it.
+    together(joined.group.get(), context, [&](JobContext&) {
+      if (const Json* told = request.json.find("failure")) throw_told(*told);
+    });
     module_ = load_here(request, context);
     description_ = module_->describe();
   } catch (...) {

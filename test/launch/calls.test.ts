@@ -1,11 +1,12 @@
 /** What becomes of calls of launched ranks that are lost, cancelled, or do not agree. */
-import { readdirSync } from "node:fs";
+import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "ava";
 import { randn } from "../../lib/core/create.js";
 import { createModule, load } from "../../lib/core/load.js";
 import "../../lib/models/index.js";
 import { agrees, temporary } from "../models/fixtures.js";
-import { type RankPlan, ranks, type Told } from "./ranks.js";
+import { freePort, type RankPlan, ranks, runCommand, SCRIPT_OF_RANK, type Told } from "./ranks.js";
 
 const linux = process.platform === "linux" ? test.serial : test.serial.skip;
 const LONG = { args: { n: 4096, seconds: 20 } };
@@ -76,7 +77,7 @@ const CONFIG = {
   model_type: "vit22b",
   hidden_size: 24,
   num_hidden_layers: 2,
-  num_attention_heads: 4,
+  num_attention_heads: 12,
   intermediate_size: 48,
   image_size: 8,
   patch_size: 4,
@@ -105,5 +106,28 @@ linux("a save that ranks ask for differently is refused on all", async (t) => {
   const plan = () => ({ config: CONFIG, steps: [{ save: temporary(t) }] });
   for (const told of await ranks([plan(), plan()])) {
     t.deepEqual(codes(told), ["loaded", "BAD_INPUT"]);
+  }
+});
+
+linux("what one rank cannot open is refused on all with its reason", async (t) => {
+  const [good, bad] = [temporary(t), temporary(t)];
+  await using model = await createModule(CONFIG);
+  await model.save(good);
+  copyFileSync(join(good, "config.json"), join(bad, "config.json"));
+  writeFileSync(join(bad, "model.safetensors"), "no header");
+  const port = String(await freePort());
+  const told = await Promise.all(
+    [good, bad, good].map(async (path, rank) => {
+      const place = { MASTER_ADDR: "127.0.0.1", MASTER_PORT: port };
+      const env = { RANK: String(rank), WORLD_SIZE: "3", ...place };
+      const plan = JSON.stringify({ path });
+      return await runCommand(process.execPath, [SCRIPT_OF_RANK, plan], env);
+    }),
+  );
+  for (const [rank, { stdout }] of told.entries()) {
+    const { code, message, ms } = JSON.parse(stdout) as Told;
+    t.is(code, "BAD_CHECKPOINT");
+    t.regex(message ?? "", rank === 1 ? /^expected .*model\.safetensors/ : /^rank 1: expected/);
+    t.true(ms < 10_000);
   }
 });

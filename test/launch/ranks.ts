@@ -146,7 +146,7 @@ export async function ranks(
         });
         // A stopped process would never be read to its end.
         if (signals.some(({ rank: target, signal }) => target === rank && signal === "SIGSTOP")) {
-          setTimeout(() => child.kill("SIGKILL"), 8000).unref();
+          setTimeout(() => child.kill("SIGKILL"), 4000).unref();
         }
       });
       return stdout

@@ -1,12 +1,12 @@
 // A rank that does what it is told: `node rank.mjs JSON` with {join, collectiveTimeout, config,
-// steps}. Writes one JSON line when it has loaded and one for each step: {value}, or
+// steps}, or {path} or {config} and the variables of a launcher. Writes one JSON line when it has loaded and one for each step: {value}, or
 // {code, message}.
-import { createModule, full } from "torchsight";
+import { createModule, full, load as loadModel } from "torchsight";
 import { startJob } from "../../../dist/core/jobs.js";
 import { Module } from "../../../dist/core/module.js";
 import { native } from "../../../dist/core/runtime.js";
 
-const { join, collectiveTimeout, config, steps = [] } = JSON.parse(process.argv[2]);
+const { join, path, collectiveTimeout, config, steps = [] } = JSON.parse(process.argv[2]);
 
 /** Loads by a request of its own, so that it can tell what no honest rank would. */
 function load() {
@@ -36,7 +36,10 @@ async function attempt(work) {
 }
 
 await attempt(async () => {
-  model = join ? await load() : await createModule(config, { seed: 0, group: "launcher" });
+  const options = { group: "launcher" };
+  if (join) model = await load();
+  else if (path) model = await loadModel(path, options);
+  else model = await createModule(config, { seed: 0, ...options });
   return "loaded";
 });
 for (const step of model ? steps : []) {
