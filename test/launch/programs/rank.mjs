@@ -1,6 +1,6 @@
 // A rank that does what it is told: `node rank.mjs JSON` with {join, collectiveTimeout, config,
-// steps}, or {path} or {config} and the variables of a launcher. Writes one JSON line when it has loaded and one for each step: {value}, or
-// {code, message}.
+// steps}, or with {path} or {config} and the variables of a launcher. Writes one JSON line when it
+// has loaded and one for each step: {value}, or {code, message}.
 import { createModule, full, load as loadModel } from "torchsight";
 import { startJob } from "../../../dist/core/jobs.js";
 import { Module } from "../../../dist/core/module.js";
