@@ -141,13 +141,14 @@ export async function ranks(
         child.stdout?.once("data", () => {
           // It has loaded.
           for (const { rank: target, signal, afterMs } of signals) {
-            if (target === rank) setTimeout(() => child.kill(signal), afterMs);
+            if (target !== rank) continue;
+            setTimeout(() => {
+              child.kill(signal);
+              // A stopped process would never be read to its end.
+              if (signal === "SIGSTOP") setTimeout(() => child.kill("SIGKILL"), 4000);
+            }, afterMs);
           }
         });
-        // A stopped process would never be read to its end.
-        if (signals.some(({ rank: target, signal }) => target === rank && signal === "SIGSTOP")) {
-          setTimeout(() => child.kill("SIGKILL"), 4000).unref();
-        }
       });
       return stdout
         .split("\n")
