@@ -71,7 +71,10 @@ export interface LoadOptions extends JobControl {
   pieces?: number | undefined;
   /** Milliseconds before a collective between ranks fails with `COLLECTIVE_TIMEOUT`. */
   collectiveTimeout?: number | undefined;
-  /** Threads that an isolated or sharded model computes with, per process. */
+  /**
+   * Threads that an isolated or sharded model computes with, per rank. Default: an equal share of
+   * this process's, over all ranks of all replicas.
+   */
   threads?: number | undefined;
   /** Options of the system's native module, e.g. `{ fuse: false }`. */
   extra?: Record<string, unknown> | undefined;
