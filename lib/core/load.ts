@@ -71,7 +71,10 @@ export interface LoadOptions extends JobControl {
   pieces?: number | undefined;
   /** Milliseconds before a collective between ranks fails with `COLLECTIVE_TIMEOUT`. */
   collectiveTimeout?: number | undefined;
-  /** Threads that an isolated or sharded model computes with, per process. */
+  /**
+   * Threads that an isolated or sharded model computes with, per rank. Default: an equal share of
+   * this process's, over all ranks of all replicas.
+   */
   threads?: number | undefined;
   /** Options of the system's native module, e.g. `{ fuse: false }`. */
   extra?: Record<string, unknown> | undefined;
@@ -129,9 +132,9 @@ function start<M extends { [K in keyof M]: MethodTypes }>(
     {
       submit: (jobOptions) => {
         checkOptions(options);
-        const opened = open();
-        config = opened.config;
-        return native().submitLoad(JSON.stringify(requestOf(opened, options)), jobOptions);
+        const request = openedRequest(open, options);
+        config = request.config as Record<string, unknown>;
+        return native().submitLoad(JSON.stringify(request), jobOptions);
       },
       decode: (value: NativeValue) => new Module<M>(value as LoadedModule, config),
     },
@@ -141,7 +144,29 @@ function start<M extends { [K in keyof M]: MethodTypes }>(
   return job;
 }
 
-function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
+/**
+ * The request for what `open` finds. A process that is one of the ranks meets the others even where
+ * it finds nothing that can be loaded: they would else wait for it, and not know why.
+ */
+function openedRequest(open: () => Opened, options: LoadOptions): LoadRequest {
+  const { group } = options;
+  try {
+    return requestOf(open(), options);
+  } catch (error) {
+    if (!isLaunchOption(group) || !(error instanceof TorchsightError)) throw error;
+    if (error.code === "RENDEZVOUS") throw error;
+    const { code, message, reason = "" } = error;
+    return {
+      ...joinedRequestOf({ config: {} }, options, group),
+      failure: { code, message, reason },
+    };
+  }
+}
+
+/** What a request needs of a model. */
+type Found = Pick<Opened, "config" | "plan" | "seed">;
+
+function requestOf(opened: Found, options: LoadOptions): LoadRequest {
   const { group } = options;
   if (isLaunchOption(group)) return joinedRequestOf(opened, options, group);
   const { dtype = "float32", isolate, tensorParallel = 1, dataParallel = 1 } = options;
@@ -164,7 +189,7 @@ function requestOf(opened: Opened, options: LoadOptions): LoadRequest {
 }
 
 /** The request of a process that is one of the ranks itself. */
-function joinedRequestOf(opened: Opened, options: LoadOptions, group: LaunchOption): LoadRequest {
+function joinedRequestOf(opened: Found, options: LoadOptions, group: LaunchOption): LoadRequest {
   const { tensorParallel, layout, overlap, pieces } = options;
   const { addon, libtorch } = native().versions();
   const extra = { layout, overlap, pieces, ...options.extra };

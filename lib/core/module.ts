@@ -134,7 +134,8 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
    * Writes `config.json` and the weights, under the names of the checkpoint contract, into
    * `folder`. The folder is made if it is missing. Each rank of a sharded module writes a file of
    * its own parts; the manifest that makes one checkpoint of them comes last, so a save that did
-   * not end leaves no weights that could be loaded. Any number of ranks can load it again.
+   * not end leaves no weights that could be loaded. Any number of ranks can load it again. Of
+   * several replicas the first one is written.
    */
   save(folder: string, options: SaveOptions = {}): Job<void> {
     const { shardBytes = 5e9, onProgress, ...control } = options;

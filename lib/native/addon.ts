@@ -126,6 +126,8 @@ export interface LoadRequest {
   group?: string;
   /** This process is to be one of the ranks itself. */
   join?: JoinRequest;
+  /** Why such a process cannot load, in place of a plan: it tells the other ranks. */
+  failure?: { code: string; message: string; reason: string };
   /** Milliseconds before a collective is given up. */
   collectiveTimeout?: number;
   threads?: number;

@@ -1,5 +1,7 @@
 #include "bindings/functions.h"
 
+#include <chrono>
+
 #include "remote/load_module.h"
 #include "runtime/borrow.h"
 #include "runtime/dry_run.h"
@@ -14,6 +16,9 @@
 
 namespace torchsight {
 namespace {
+
+// How long JavaScript waits for calls of a session before it is told that they are still running.
+constexpr std::chrono::seconds kPatience(30);
 
 Json options_of(const Napi::Value& value) {
   return Json::parse(to_text(value), "options");
@@ -174,12 +179,15 @@ napi_value submit_session_call(Environment& environment, const Napi::CallbackInf
 }
 
 napi_value snapshot(Environment& environment, const Napi::CallbackInfo& info) {
-  NamedTensors state = environment.sessions.at(to_handle(info[0]))->snapshot();
+  LimitedContext context(kPatience);
+  NamedTensors state = environment.sessions.at(to_handle(info[0]))->snapshot(context);
   return named_tensors_to_js(environment, state);
 }
 
 napi_value restore(Environment& environment, const Napi::CallbackInfo& info) {
-  environment.sessions.at(to_handle(info[0]))->restore(named_tensors_from_js(environment, info[1]));
+  LimitedContext context(kPatience);
+  environment.sessions.at(to_handle(info[0]))
+      ->restore(named_tensors_from_js(environment, info[1]), context);
   return info.Env().Undefined();
 }
 

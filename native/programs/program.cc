@@ -1,9 +1,7 @@
 // Any model that PyTorch has exported and compiled ahead of time, as a module.
 #include <ATen/ATen.h>
 
-#include <chrono>
 #include <optional>
-#include <semaphore>
 
 #include "programs/compiled_model.h"
 #include "programs/package.h"
@@ -11,16 +9,13 @@
 #include "programs/signature.h"
 #include "runtime/accelerator.h"
 #include "runtime/error.h"
+#include "runtime/gate.h"
 #include "runtime/loader.h"
 
 namespace torchsight {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr int64_t kMaxRunners = 256;
-// How often a call that waits for a runner looks whether it was cancelled.
-constexpr auto kPoll = 5ms;
 constexpr std::string_view kDefaultModel = "model";
 constexpr const char* kDefaultMethod = "forward";
 
@@ -37,22 +32,6 @@ struct Loaded {
   at::Device device;
 };
 
-// A place among the runners, given back at the end.
-class Turn {
- public:
-  Turn(std::counting_semaphore<>& free, JobContext& context) : free_(free) {
-    while (!free_.try_acquire_for(kPoll)) {
-      if (context.cancelled()) throw Error(ErrorCode::kCancelled, "the call was cancelled");
-    }
-  }
-  ~Turn() { free_.release(); }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  std::counting_semaphore<>& free_;
-};
-
 class Program final : public Module {
  public:
   Program(std::unique_ptr<Scratch> scratch, int64_t runners)
@@ -63,7 +42,7 @@ class Program final : public Module {
     for (auto& [key, value] : metadata) told.set(key, std::move(value));
     metadata_.set(method, std::move(told));
     // One gate for each model: runners are not shared.
-    auto gate = std::make_shared<std::counting_semaphore<>>(runners_);
+    auto gate = std::make_shared<Gate>(runners_);
     MethodSchema schema = loaded->signature.schema(method);
     add_method(std::move(schema),
                [this, gate, loaded = std::shared_ptr<Loaded>(std::move(loaded))](
@@ -80,14 +59,13 @@ class Program final : public Module {
   void forget_files() noexcept { scratch_->remove(); }
 
  private:
-  NamedTensors run(Loaded& loaded, std::counting_semaphore<>& gate, Call& call,
-                   JobContext& context) {
+  NamedTensors run(Loaded& loaded, Gate& gate, Call& call, JobContext& context) {
     std::vector<at::Tensor> inputs = loaded.signature.arranged(call.inputs, loaded.device);
     context.checkpoint();
     if (runners_ == 1) return loaded.signature.named(loaded.model.run(std::move(inputs)));
     // Several at a time are what more runners are for, so they do not take turns at the device.
     JobContext::Yielded yielded(context);
-    const Turn turn(gate, context);
+    const Gate::Place place = gate.enter(context);
     return loaded.signature.named(loaded.model.run(std::move(inputs)));
   }
 

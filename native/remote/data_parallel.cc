@@ -15,13 +15,92 @@ const Json& method_of(const Json& description, const std::string& name) {
   throw Error(ErrorCode::kNotFound, "the model has no method \"" + name + "\"");
 }
 
-/// The axis along which a tensor is a batch: -1 where it is none. Taps, which no schema tells of,
-/// begin with the batch.
-int64_t batch_axis(const Json& specs, const std::string& name, int64_t fallback) {
+const Json* spec_of(const Json& specs, const std::string& name) {
   for (const Json& spec : specs.as_array()) {
-    if (spec.at("name").as_string() == name) return spec.at("batchAxis").as_int();
+    if (spec.at("name").as_string() == name) return &spec;
   }
-  return fallback;
+  return nullptr;
+}
+
+/// What the schema calls the number of entries of a tensor that is a batch; empty where it is none.
+std::string batch_symbol(const Json& spec) {
+  const int64_t axis = spec.at("batchAxis").as_int();
+  return axis < 0 ? "" : spec.at("shape").as_array().at(axis).as_string();
+}
+
+/// What a method calls the number of entries that its calls are cut by; empty where it has none.
+/// Other inputs may be batches by another name, such as texts beside pictures.
+std::string batch_symbol_of(const Json& inputs) {
+  for (const Json& spec : inputs.as_array()) {
+    if (std::string symbol = batch_symbol(spec); !symbol.empty()) return symbol;
+  }
+  return "";
+}
+
+/// The dimension, from the last one, that has an entry ("B") or several ("B*Q") for each of the
+/// batch; 0 where there is none.
+int64_t batch_dim(const Json& spec, const std::string& symbol) {
+  const Json::Array& shape = spec.at("shape").as_array();
+  for (size_t i = 0; i < shape.size() && !symbol.empty(); ++i) {
+    const std::string& entry = shape[i].as_string();
+    if (entry != symbol && entry.rfind(symbol + "*", 0) != 0) continue;
+    return static_cast<int64_t>(i) - static_cast<int64_t>(shape.size());
+  }
+  return 0;
+}
+
+/// An input that is cut.
+struct Cuttable {
+  size_t index;
+  int64_t dim;   // from the last one
+  int64_t each;  // entries for each of the batch
+};
+
+/// How a call is cut.
+struct Batch {
+  int64_t size = -1;  // -1: there is none, or what is given does not fit together
+  std::vector<Cuttable> inputs;
+};
+
+Batch batch_of(const Json& specs, const std::string& symbol, const NamedTensors& inputs) {
+  Batch batch;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Json* spec = spec_of(specs, inputs[i].first);
+    const int64_t dim = spec ? batch_dim(*spec, symbol) : 0;
+    if (dim == 0) continue;
+    if (inputs[i].second.dim() < -dim) return {};
+    batch.inputs.push_back({i, dim, 0});
+    if (batch_symbol(*spec) == symbol) batch.size = inputs[i].second.size(dim);
+  }
+  for (Cuttable& input : batch.inputs) {
+    const int64_t entries = inputs[input.index].second.size(input.dim);
+    if (batch.size < 1 || entries % batch.size != 0) return {};
+    input.each = entries / batch.size;
+  }
+  return batch;
+}
+
+/// The dimension along which the replicas' results are joined; none where all have the same one:
+/// that of a batch by another name, of which each was given the whole.
+std::optional<int64_t> joining_dim(const Json& method, const std::string& output,
+                                   const std::string& symbol) {
+  const Json* spec = spec_of(method.at("outputs"), output);
+  std::string other;
+  if (spec) {
+    if (const int64_t dim = batch_dim(*spec, symbol)) return dim;
+    other = batch_symbol(*spec);
+  }
+  bool whole = false;  // whether an input is such a batch
+  for (const Json& input : method.at("inputs").as_array()) {
+    const std::string one = batch_symbol(input);
+    whole |= spec ? !other.empty() && one == other : !one.empty() && batch_dim(input, symbol) == 0;
+  }
+  // Taps, which no schema tells of, begin with the batch, but with which one of two?
+  if (!spec && !whole) return 0;
+  if (spec && whole) return std::nullopt;
+  throw Error(
+      ErrorCode::kUnsupported,
+      "expected results that are batches from a data-parallel model but received " + output);
 }
 
 }  // namespace
@@ -34,33 +113,28 @@ DataParallel::DataParallel(std::vector<std::shared_ptr<Module>> replicas, int64_
 
 NamedTensors DataParallel::call(const std::string& name, Call& call, JobContext& context) {
   const Json& method = method_of(description_, name);
-  const Json &inputs = method.at("inputs"), &outputs = method.at("outputs");
-  int64_t batch = -1;
-  for (const auto& [input, tensor] : call.inputs) {
-    const int64_t axis = batch_axis(inputs, input, -1);
-    if (axis >= 0 && axis < tensor.dim()) batch = std::max(batch, tensor.size(axis));
-  }
-  if (batch > 1 && !method.at("stream").as_array().empty()) {
+  const std::string symbol = batch_symbol_of(method.at("inputs"));
+  // What does not fit together is left to one replica, which refuses it as any module does.
+  const Batch batch = batch_of(method.at("inputs"), symbol, call.inputs);
+  if (batch.size > 1 && !method.at("stream").as_array().empty()) {
     throw Error(ErrorCode::kUnsupported,
                 "expected a batch of 1 for a method that streams, from a data-parallel model, but "
                 "received " +
-                    std::to_string(batch));
+                    std::to_string(batch.size));
   }
   // Without a batch, or with a small one, some replicas have nothing to do.
-  const int64_t busy = std::clamp<int64_t>(batch, 1, team_.size());
-  const auto begin_of = [&](int64_t replica) { return batch * replica / busy; };
+  const int64_t busy = std::clamp<int64_t>(batch.size, 1, team_.size());
   std::vector<Call> parts(busy, call);
   for (int64_t r = 0; r < busy && busy > 1; ++r) {
-    for (auto& [input, tensor] : parts[r].inputs) {
-      const int64_t axis = batch_axis(inputs, input, -1);
-      if (axis < 0 || axis >= tensor.dim() || tensor.size(axis) != batch) continue;
-      tensor = tensor.narrow(axis, begin_of(r), begin_of(r + 1) - begin_of(r)).contiguous();
+    const int64_t begin = batch.size * r / busy, end = batch.size * (r + 1) / busy;
+    for (const auto& [index, dim, each] : batch.inputs) {
+      at::Tensor& tensor = parts[r].inputs[index].second;
+      tensor = tensor.narrow(dim, begin * each, (end - begin) * each).contiguous();
     }
   }
   std::vector<NamedTensors> results(busy);
-  std::unique_lock turn(calls_, std::defer_lock);
   const JobContext::Yielded yielded(context);
-  turn.lock();
+  const Gate::Place turn = calls_.enter(context);
   const auto errors = team_.run(
       [&](int64_t replica, JobContext& mine) {
         if (replica >= busy) return;
@@ -74,18 +148,14 @@ NamedTensors DataParallel::call(const std::string& name, Call& call, JobContext&
   for (int64_t r = 0; call.timeline && r < busy; ++r) {
     call.timeline->merge(parts[r].timeline->events(), r * ranks_);
   }
+  if (busy == 1) return std::move(results.front());
   NamedTensors joined;
   for (size_t i = 0; i < results.front().size(); ++i) {
     const std::string& output = results.front()[i].first;
-    const int64_t axis = batch_axis(outputs, output, 0);
-    if (busy > 1 && axis < 0) {
-      throw Error(
-          ErrorCode::kUnsupported,
-          "expected results that are batches from a data-parallel model but received " + output);
-    }
+    const std::optional<int64_t> dim = joining_dim(method, output, symbol);
     std::vector<at::Tensor> pieces;
     for (NamedTensors& result : results) pieces.push_back(std::move(result[i].second));
-    joined.emplace_back(output, busy > 1 ? at::cat(pieces, axis) : std::move(pieces.front()));
+    joined.emplace_back(output, dim ? at::cat(pieces, *dim) : std::move(pieces.front()));
   }
   return joined;
 }

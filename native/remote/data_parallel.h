@@ -1,13 +1,15 @@
 // Replicas of a module that share each batch: the data axis of a mesh of ranks.
 #pragma once
 
+#include "runtime/gate.h"
 #include "runtime/module.h"
 #include "runtime/thread_team.h"
 
 namespace torchsight {
 
-/// Looks like any other module. A call's inputs are cut along their batch axes, as evenly as they
-/// divide, and the outputs joined; replicas without a share of a small batch rest.
+/// Looks like any other module. A call is cut by what the schema calls the batch of its first such
+/// input, as evenly as it divides: inputs and outputs with that symbol are cut and joined along it.
+/// Every replica is given other inputs whole. Replicas without a share of a small batch rest.
 class DataParallel final : public Module {
  public:
   /// `ranks` is how many each replica has.
@@ -25,7 +27,7 @@ class DataParallel final : public Module {
   std::vector<std::shared_ptr<Module>> replicas_;
   int64_t ranks_;
   Json description_;
-  std::mutex calls_;
+  Gate calls_;
   ThreadTeam team_;
 };
 

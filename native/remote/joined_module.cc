@@ -6,6 +6,8 @@
 #include "distributed/nccl_group.h"
 #include "runtime/accelerator.h"
 #include "runtime/error.h"
+#include "runtime/save.h"
+#include "runtime/together.h"
 
 namespace torchsight {
 namespace {
@@ -27,15 +29,31 @@ bool alike_on_all_ranks(ErrorCode code) {
   }
 }
 
-/// A number that tells calls apart, not their tensors' contents.
-int64_t fingerprint(const std::string& method, const Call& call) {
+size_t hash_of(std::string_view bytes) {
+  return std::hash<std::string_view>{}(bytes);
+}
+
+std::string contents_of(const at::Tensor& tensor) {
+  const at::Tensor host = tensor.detach().to(at::kCPU).contiguous();
+  return std::to_string(hash_of({static_cast<const char*>(host.const_data_ptr()), host.nbytes()}));
+}
+
+/// What tells calls apart. Contents are part of it: a rank that left out a call, such as one that
+/// was cancelled before it was submitted, would else take the next one for it.
+std::string summary_of(const std::string& method, const Call& call) {
   std::string text = method + call.options.dump();
   for (const std::string& tap : call.taps.wanted()) text.append("\n").append(tap);
   for (const auto& [name, tensor] : call.inputs) {
     text.append("\n").append(name).append(" ").append(dtype_name(tensor.scalar_type()));
     for (const int64_t size : tensor.sizes()) text.append(" ").append(std::to_string(size));
+    text.append(" ").append(contents_of(tensor));
   }
-  return static_cast<int64_t>(std::hash<std::string>{}(text));
+  return text;
+}
+
+[[noreturn]] void throw_told(const Json& failure) {
+  throw Error(error_code_from_string(failure.at("code").as_string()),
+              failure.at("message").as_string(), failure.at("reason").as_string());
 }
 
 }  // namespace
@@ -55,6 +73,10 @@ JoinedModule::JoinedModule(LoadRequest request, JobContext& context) {
   request.options.group = joined.group;
   std::optional<Error> failure;
   try {
+    // Ranks that cannot load have come to tell it.
+    together(joined.group.get(), context, [&](JobContext&) {
+      if (const Json* told = request.json.find("failure")) throw_told(*told);
+    });
     module_ = load_here(request, context);
     description_ = module_->describe();
   } catch (...) {
@@ -67,6 +89,7 @@ JoinedModule::JoinedModule(LoadRequest request, JobContext& context) {
     throw Error(ErrorCode::kRankFailed, "another rank could not load the model and says why");
   }
   group_ = std::move(joined.group);
+  first_replica_ = launch.rank < launch.together;
 }
 
 Module& JoinedModule::module() const {
@@ -77,7 +100,7 @@ Module& JoinedModule::module() const {
 
 NamedTensors JoinedModule::call(const std::string& method, Call& call, JobContext& context) {
   try {
-    if (group_) agree(method, call, context);
+    if (group_) agree(method, summary_of(method, call), context);
     NamedTensors results = module().call(method, call, context);
     if (group_) group_->finish();
     return results;
@@ -88,10 +111,27 @@ NamedTensors JoinedModule::call(const std::string& method, Call& call, JobContex
   }
 }
 
+void JoinedModule::save(const SaveOptions& options, JobContext& context) {
+  try {
+    const std::string what = "save " + options.folder.string() + "\n" + options.config;
+    if (group_) agree("save", what, context);
+    if (first_replica_) module().save(options, context);
+  } catch (...) {
+    const Error error = current_error();
+    // All else is thrown on all ranks alike.
+    const bool lost =
+        error.code() == ErrorCode::kRankFailed || error.code() == ErrorCode::kCollectiveTimeout;
+    if (group_ && lost) leave();
+    throw error;
+  }
+}
+
 // Throws on all ranks or on none, but where one is lost.
-void JoinedModule::agree(const std::string& method, const Call& call, JobContext& context) {
+void JoinedModule::agree(const std::string& method, const std::string& summary,
+                         JobContext& context) {
   const at::Tensor mine = at::tensor(
-      {++calls_, fingerprint(method, call), static_cast<int64_t>(context.cancelled())}, at::kLong);
+      {++calls_, static_cast<int64_t>(hash_of(summary)), static_cast<int64_t>(context.cancelled())},
+      at::kLong);
   const at::Tensor all_T3 = group_->all_gather(mine.unsqueeze(0));
   const auto alike = [&](int64_t column) {
     return all_T3.select(1, column).eq(mine[column]).all().item<bool>();
@@ -102,8 +142,8 @@ void JoinedModule::agree(const std::string& method, const Call& call, JobContext
   }
   if (!alike(0) || !alike(1)) {
     throw Error(ErrorCode::kBadInput,
-                "expected the same calls in the same order on all ranks but this is not what "
-                "another rank calls: " +
+                "expected the same calls with the same inputs in the same order on all ranks but "
+                "this is not what another rank calls: " +
                     method + ", call " + std::to_string(calls_));
   }
 }

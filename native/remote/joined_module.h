@@ -20,9 +20,8 @@ class JoinedModule final : public Module {
   std::vector<Parameter> parameters() override { return module().parameters(); }
   Json describe() override { return description_; }
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
-  void save(const SaveOptions& options, JobContext& context) override {
-    module().save(options, context);
-  }
+  /// Writes the first replica; the ranks of others have nothing to do.
+  void save(const SaveOptions& options, JobContext& context) override;
   /// One rank must not do again what the others have done.
   bool repeatable() const override { return false; }
   /// Throws `Error(kUnsupported)`: sessions are not kept alike over processes.
@@ -31,12 +30,14 @@ class JoinedModule final : public Module {
  private:
   /// Throws `Error(kRankFailed)` where the group has come to an end.
   Module& module() const;
-  void agree(const std::string& method, const Call& call, JobContext& context);
+  /// Throws unless all ranks call `method` with the same `summary` of all that makes the call.
+  void agree(const std::string& method, const std::string& summary, JobContext& context);
   void leave() noexcept;
 
   std::shared_ptr<Group> group_;    // null: this process alone
   std::shared_ptr<Module> module_;  // null: the group has come to an end
   Json description_;
+  bool first_replica_ = false;
   int64_t calls_ = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "remote/load_module.h"
 
+#include "runtime/threads.h"
+
 #ifdef _WIN32
 #include "runtime/error.h"
 #else
@@ -10,6 +12,11 @@
 #endif
 
 namespace torchsight {
+
+int64_t threads_of_rank(const Json& request) {
+  const int64_t ranks = request.get("tensorParallel", 1) * request.get("dataParallel", 1);
+  return request.get("threads", std::max<int64_t>(1, intraop_threads() / ranks));
+}
 
 #ifdef _WIN32
 
@@ -36,6 +43,7 @@ std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context) {
   if (request.joins()) return std::make_shared<JoinedModule>(std::move(request), context);
   if (!request.remote()) return load_here(request, context);
   const int64_t replicas = request.json.get("dataParallel", 1);
+  request.json.set("threads", threads_of_rank(request.json));
   if (replicas == 1) return load_replica(request, context);
   std::vector<std::shared_ptr<Module>> all;
   for (int64_t r = 0; r < replicas; ++r) {

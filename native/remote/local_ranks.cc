@@ -1,15 +1,11 @@
 #include "remote/local_ranks.h"
 
 #include "runtime/accelerator.h"
-#include "runtime/threads.h"
 
 namespace torchsight {
 
 LocalRanks::LocalRanks(LoadRequest request, int64_t size, JobContext& context)
-    : request_(std::move(request)),
-      ranks_(size),
-      team_(size, std::max(1, static_cast<int>(request_.json.get(
-                                  "threads", intraop_threads() / static_cast<int>(size))))) {
+    : request_(std::move(request)), team_(size, static_cast<int>(request_.json.get("threads", 1))) {
   // All threads share one device.
   request_.options.device = require_device(request_.options.device);
   set_options({.device = request_.options.device, .dtype = request_.options.dtype});
@@ -18,13 +14,18 @@ LocalRanks::LocalRanks(LoadRequest request, int64_t size, JobContext& context)
 
 void LocalRanks::load(JobContext& context) {
   groups_ = make_local_groups(team_.size());
+  Ranks loaded(team_.size());
   run(
       [&](int64_t rank, JobContext& mine) {
         LoadRequest request = request_;
         request.options.group = groups_[rank];
-        ranks_[rank] = load_here(request, mine);
+        loaded[rank] = load_here(request, mine);
       },
       context);
+  {
+    std::lock_guard lock(mutex_);
+    ranks_ = std::move(loaded);
+  }
   broken_ = false;
 }
 
@@ -53,7 +54,7 @@ NamedTensors LocalRanks::call_all(Call& call, JobContext& context, const Calls& 
 class LocalRanks::Sessions final : public Session {
  public:
   Sessions(LocalRanks& owner, const std::string& kind, const Json& options)
-      : owner_(owner), ranks_(owner.ranks_) {
+      : owner_(owner), ranks_(owner.ranks()) {
     for (const auto& rank : ranks_) sessions_.push_back(rank->open_session(kind, options));
   }
 
@@ -71,7 +72,7 @@ class LocalRanks::Sessions final : public Session {
 
  private:
   LocalRanks& owner_;
-  std::vector<std::shared_ptr<Module>> ranks_;  // outlive their sessions
+  Ranks ranks_;  // outlive their sessions
   std::vector<std::unique_ptr<Session>> sessions_;
 };
 
@@ -84,23 +85,32 @@ void LocalRanks::save(const SaveOptions& options, JobContext& context) {
   run([&](int64_t rank, JobContext& mine) { ranks_[rank]->save(options, mine); }, context);
 }
 
-std::unique_lock<std::mutex> LocalRanks::turn(JobContext& context) {
-  std::unique_lock held(calls_, std::defer_lock);
+Gate::Place LocalRanks::turn(JobContext& context) {
+  Gate::Place held;
   {
-    JobContext::Yielded yielded(context);
-    held.lock();
+    const JobContext::Yielded yielded(context);
+    held = calls_.enter(context);
   }
   if (broken_) load(context);
   return held;
 }
 
+LocalRanks::Ranks LocalRanks::ranks() const {
+  std::lock_guard lock(mutex_);
+  return ranks_;
+}
+
 // A rank that fails alone leaves the others waiting in a collective: the whole group ends with it.
 // What all ranks refuse alike, such as a wrong input, harms nothing.
 void LocalRanks::run(const ThreadTeam::Work& work, JobContext& context) {
-  const auto errors = team_.run(work, context, [&] {
-    broken_ = true;
-    groups_.front()->abort();
-  });
+  const auto errors = [&] {
+    // The ranks' threads are no jobs: others may take their turns at the device beside them.
+    const JobContext::Yielded yielded(context);
+    return team_.run(work, context, [&] {
+      broken_ = true;
+      groups_.front()->abort();
+    });
+  }();
   const Error* cause = nullptr;
   for (const auto& error : errors) {
     if (error && (!cause || cause->code() == ErrorCode::kRankFailed)) cause = &*error;

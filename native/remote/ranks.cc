@@ -14,8 +14,6 @@ using namespace std::chrono_literals;
 constexpr auto kPoll = 5ms;
 // How long the other ranks have to end by themselves once one has failed.
 constexpr auto kGrace = 500ms;
-// How long a cancelled call may take to end. One layer of a large model takes seconds on a CPU.
-constexpr auto kCancelGrace = 20s;
 
 std::filesystem::path fresh_store() {
   std::random_device random;
@@ -53,7 +51,7 @@ RemoteModule::Ranks::~Ranks() {
 }
 
 Message RemoteModule::Ranks::ask(const Json& body, const NamedTensors& tensors, JobContext& context,
-                                 Timeline* timeline) {
+                                 Timeline* timeline, std::chrono::milliseconds grace) {
   auto round = std::make_shared<Round>(workers_.size());
   std::optional<SharedTensors> shared;
   if (!tensors.empty()) shared.emplace(tensors);
@@ -80,12 +78,15 @@ Message RemoteModule::Ranks::ask(const Json& body, const NamedTensors& tensors, 
       ++round->ended;
       round->changed.notify_one();
     };
-    Json request = body;
-    request.set("rank", static_cast<int64_t>(rank)).set("size", size()).set("store", store());
-    round->ids[rank] =
-        workers_[rank]->request(std::move(request), shared ? &*shared : nullptr, replies);
+    try {
+      round->ids[rank] =
+          workers_[rank]->request(addressed(body, rank), shared ? &*shared : nullptr, replies);
+    } catch (...) {
+      // It is gone already. Others may have been asked before, and wait for it.
+      replies.end({}, current_error());
+    }
   }
-  await(*round, context);
+  await(*round, context, grace);
   if (round->failed) throw failure(*round);
   for (size_t rank = 0; timeline && rank < workers_.size(); ++rank) {
     timeline->merge(round->replies[rank]->body.at("trace"), static_cast<int64_t>(rank));
@@ -93,7 +94,25 @@ Message RemoteModule::Ranks::ask(const Json& body, const NamedTensors& tensors, 
   return std::move(*round->replies[0]);
 }
 
-void RemoteModule::Ranks::await(Round& round, JobContext& context) {
+void RemoteModule::Ranks::tell(const Json& body) {
+  for (size_t rank = 0; rank < workers_.size(); ++rank) {
+    try {
+      workers_[rank]->request(addressed(body, rank), nullptr,
+                              {.end = [](Message, std::optional<Error>) {}});
+    } catch (const Error&) {
+      // It is gone, and needs not know.
+    }
+  }
+}
+
+Json RemoteModule::Ranks::addressed(const Json& body, size_t rank) const {
+  Json request = body;
+  request.set("rank", static_cast<int64_t>(rank)).set("size", size()).set("store", store());
+  return request;
+}
+
+void RemoteModule::Ranks::await(Round& round, JobContext& context,
+                                std::chrono::milliseconds grace) {
   JobContext::Yielded yielded(context);
   bool cancelled = false;
   std::optional<std::chrono::steady_clock::time_point> limit;
@@ -123,7 +142,7 @@ void RemoteModule::Ranks::await(Round& round, JobContext& context) {
     }
     if (!cancelled && context.cancelled()) {
       cancelled = true;
-      end_within(kCancelGrace);
+      end_within(grace);
       for (size_t rank = 0; rank < workers_.size(); ++rank) workers_[rank]->cancel(round.ids[rank]);
     }
     if (round.failed) end_within(kGrace);

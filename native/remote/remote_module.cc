@@ -6,6 +6,11 @@
 namespace torchsight {
 namespace {
 
+// Milliseconds, as collectives have by default.
+constexpr int64_t kLimit = 30'000;
+// How long a worker has to take a cancel while JavaScript waits.
+constexpr std::chrono::milliseconds kCancelWhileWaiting(2000);
+
 Json call_body(const char* kind, const std::string& method, const Json& options,
                const std::vector<std::string>& taps) {
   Json names(Json::Array{});
@@ -18,7 +23,8 @@ Json call_body(const char* kind, const std::string& method, const Json& options,
 
 RemoteModule::RemoteModule(LoadRequest request, JobContext& context)
     : request_(std::move(request)),
-      size_(std::max<int64_t>(1, request_.json.get("tensorParallel", 1))) {
+      size_(std::max<int64_t>(1, request_.json.get("tensorParallel", 1))),
+      limit_(request_.json.get("collectiveTimeout", kLimit)) {
   start(context);
 }
 
@@ -41,10 +47,10 @@ void RemoteModule::start(JobContext& context) {
 }
 
 std::shared_ptr<RemoteModule::Ranks> RemoteModule::ranks(JobContext& context) {
-  std::unique_lock starting(starting_, std::defer_lock);
+  Gate::Place starting;
   {
-    JobContext::Yielded yielded(context);
-    starting.lock();
+    const JobContext::Yielded yielded(context);
+    starting = starting_.enter(context);
   }
   {
     std::lock_guard lock(mutex_);
@@ -71,13 +77,10 @@ void RemoteModule::save(const SaveOptions& options, JobContext& context) {
                       {}, context);
 }
 
-std::unique_lock<std::mutex> RemoteModule::turn(JobContext& context) {
-  std::unique_lock held(calls_, std::defer_lock);
-  if (size_ > 1) {
-    JobContext::Yielded yielded(context);
-    held.lock();
-  }
-  return held;
+Gate::Place RemoteModule::turn(JobContext& context) {
+  if (size_ == 1) return {};
+  const JobContext::Yielded yielded(context);
+  return calls_.enter(context);
 }
 
 std::vector<int64_t> RemoteModule::pids() {
@@ -85,39 +88,41 @@ std::vector<int64_t> RemoteModule::pids() {
   return ranks_->pids();
 }
 
-/// A session that lives in the worker. It ends with the worker: state that is lost cannot be
-/// rebuilt by loading again.
+/// A session that lives in the workers. It ends with them: state that is lost cannot be rebuilt by
+/// loading again.
 class RemoteSession final : public Session {
  public:
-  RemoteSession(std::shared_ptr<RemoteModule::Ranks> workers, Json reply)
-      : workers_(std::move(workers)),
-        session_(reply.at("session").as_int()),
-        description_(reply.at("description")) {}
-
-  ~RemoteSession() override {
+  RemoteSession(RemoteModule& owner, std::shared_ptr<RemoteModule::Ranks> workers,
+                const std::string& kind, const Json& options)
+      : owner_(owner), workers_(std::move(workers)), number_(workers_->next_session()) {
+    Json body(Json::Object{{"session", kind}, {"options", options}});
     try {
-      ask("closeSession", {});
+      description_ = ask("openSession", std::move(body), {}).body.at("description");
     } catch (...) {
-      // The worker is gone, and the session with it.
+      close();  // some ranks may have opened it
+      throw;
     }
   }
+
+  ~RemoteSession() override { close(); }
 
   std::vector<MethodSchema> schemas() const override { return {}; }
   Json describe() const override { return description_; }
 
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override {
+    const auto held = owner_.turn(context);
     Json body = call_body("sessionCall", method, call.options, {});
-    body.set("session", session_);
+    body.set("number", number_);
     return workers_->ask(body, call.inputs, context).tensors;
   }
 
   NamedTensors snapshot() const override {
     require_one_rank();
-    return ask("snapshot", {}).tensors;
+    return ask("snapshot", Json::Object{}, {}).tensors;
   }
   void restore(const NamedTensors& state) override {
     require_one_rank();
-    ask("restore", state);
+    ask("restore", Json::Object{}, state);
   }
 
  private:
@@ -128,24 +133,30 @@ class RemoteSession final : public Session {
                 "expected a session in one process for a snapshot but this model is sharded");
   }
 
-  Message ask(const char* kind, const NamedTensors& tensors) const {
-    JobContext context;
-    return workers_->ask(Json(Json::Object{{"kind", kind}, {"session", session_}}), tensors,
-                         context);
+  Message ask(const char* kind, Json body, const NamedTensors& tensors) const {
+    LimitedContext context(owner_.limit_);
+    body.set("kind", kind).set("number", number_);
+    try {
+      return workers_->ask(body, tensors, context, nullptr, kCancelWhileWaiting);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kCancelled) context.checkpoint();
+      throw;
+    }
   }
 
+  void close() const {
+    workers_->tell(Json(Json::Object{{"kind", "closeSession"}, {"number", number_}}));
+  }
+
+  RemoteModule& owner_;  // outlives its sessions
   std::shared_ptr<RemoteModule::Ranks> workers_;
-  int64_t session_;
+  int64_t number_;
   Json description_;
 };
 
 std::unique_ptr<Session> RemoteModule::open_session(const std::string& kind, const Json& options) {
   JobContext context;
-  const auto workers = ranks(context);
-  Message reply = workers->ask(
-      Json(Json::Object{{"kind", "openSession"}, {"session", kind}, {"options", options}}), {},
-      context);
-  return std::make_unique<RemoteSession>(workers, std::move(reply.body));
+  return std::make_unique<RemoteSession>(*this, ranks(context), kind, options);
 }
 
 }  // namespace torchsight

@@ -1,12 +1,15 @@
 // A module that lives in workers: one for isolation, or one for each rank of a sharded model.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "programs/scratch.h"
 #include "remote/worker_process.h"
+#include "runtime/gate.h"
 #include "runtime/loader.h"
 
 namespace torchsight {
@@ -19,6 +22,8 @@ class RemoteModule final : public Module {
 
   Json describe() override { return description_; }
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
+  /// Gives up after the collective timeout, as a session's snapshot and restore do: JavaScript
+  /// waits for them. A worker that does not even take a cancel then is killed.
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
   /// Has the workers write the module's parameters, each rank those that it holds.
   void save(const SaveOptions& options, JobContext& context) override;
@@ -33,14 +38,15 @@ class RemoteModule final : public Module {
   std::shared_ptr<Ranks> ranks(JobContext& context);
   void start(JobContext& context);
   /// Held by what ranks must all see in one order; calls of one worker run side by side.
-  std::unique_lock<std::mutex> turn(JobContext& context);
+  Gate::Place turn(JobContext& context);
 
   std::unique_ptr<Scratch> scratch_;  // of a program; outlives its worker
   LoadRequest request_;
   int64_t size_;
+  std::chrono::milliseconds limit_;  // of what JavaScript waits for
   Json description_;
-  std::mutex calls_;
-  std::mutex starting_;
+  Gate calls_;
+  Gate starting_;
   std::mutex mutex_;  // guards ranks_
   std::shared_ptr<Ranks> ranks_;
 };

@@ -6,6 +6,12 @@
 
 namespace torchsight {
 
+void LimitedContext::checkpoint() {
+  if (!cancelled()) return;
+  throw Error(ErrorCode::kDeadline, "expected an end within " + std::to_string(limit_.count()) +
+                                        " ms but other calls, or a process, took longer");
+}
+
 Job::Job(Lane& lane, JobSpec spec) : lane_(lane), spec_(std::move(spec)), pace_(lane.device_) {}
 
 std::optional<Error> Job::verdict() const {

@@ -1,6 +1,7 @@
 // One piece of running work, as the code that does the work sees it.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -50,6 +51,21 @@ class JobContext {
  protected:
   virtual void release_device() noexcept {}
   virtual void acquire_device() noexcept {}
+};
+
+/// The context of what a thread waits for that must not wait for good, such as JavaScript's: it
+/// must end, with `Error(kDeadline)`, once `limit` has passed.
+class LimitedContext final : public JobContext {
+ public:
+  explicit LimitedContext(std::chrono::milliseconds limit)
+      : limit_(limit), end_(std::chrono::steady_clock::now() + limit) {}
+
+  void checkpoint() override;
+  bool cancelled() const noexcept override { return std::chrono::steady_clock::now() >= end_; }
+
+ private:
+  std::chrono::milliseconds limit_;
+  std::chrono::steady_clock::time_point end_;
 };
 
 }  // namespace torchsight

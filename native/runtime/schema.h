@@ -15,7 +15,8 @@ struct TensorSpec {
   std::string name;
   std::vector<at::ScalarType> dtypes;  // accepted ones; empty accepts all
   /// One entry a dimension: a number ("3") or a symbol ("B"). Equal symbols must agree within a
-  /// call. A first entry "..." stands for any leading dimensions.
+  /// call; "B*Q" is a symbol too, and says that there are as many for each of B. A first entry
+  /// "..." stands for any leading dimensions.
   std::vector<std::string> shape;
   bool optional = false;
   int batch_axis = -1;  // -1: not batched

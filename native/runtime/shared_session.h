@@ -2,28 +2,29 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
+#include "runtime/gate.h"
 #include "runtime/module.h"
 
 namespace torchsight {
 
-/// A session with the lock that puts its calls one after the other.
+/// A session with the gate that puts its calls one after the other. Whoever waits at it can be
+/// cancelled.
 class SharedSession {
  public:
   SharedSession(std::shared_ptr<Module> module, std::unique_ptr<Session> session)
       : module_(std::move(module)), session_(std::move(session)) {}
 
   NamedTensors call(const std::string& method, Call& call, JobContext& context);
-  NamedTensors snapshot();
-  void restore(const NamedTensors& state);
+  NamedTensors snapshot(JobContext& context);
+  void restore(const NamedTensors& state, JobContext& context);
   Json describe() const { return session_->describe(); }
   at::Device device() const noexcept { return module_->device(); }
 
  private:
   std::shared_ptr<Module> module_;  // outlives its session
   std::unique_ptr<Session> session_;
-  std::mutex turn_;
+  Gate turn_;
 };
 
 }  // namespace torchsight

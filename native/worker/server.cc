@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "distributed/c10d_group.h"
 #include "distributed/gloo_group.h"
 #include "distributed/nccl_group.h"
 #include "runtime/accelerator.h"
@@ -152,7 +153,7 @@ Server::Work Server::work_for(Message request) {
   if (kind == "closeSession") {
     return [this, body](JobContext&) {
       std::lock_guard lock(mutex_);
-      sessions_.erase(body.at("session").as_int());
+      sessions_.erase(body.at("number").as_int());
       return Message{};
     };
   }
@@ -165,11 +166,11 @@ Server::Work Server::work_for(Message request) {
     };
   }
   if (kind == "snapshot") {
-    return [target](JobContext&) { return Message{{}, target->snapshot()}; };
+    return [target](JobContext& context) { return Message{{}, target->snapshot(context)}; };
   }
   if (kind == "restore") {
-    return [target, call](JobContext&) {
-      target->restore(call->inputs);
+    return [target, call](JobContext& context) {
+      target->restore(call->inputs, context);
       return Message{};
     };
   }
@@ -188,7 +189,7 @@ std::shared_ptr<Group> Server::group() {
 }
 
 std::shared_ptr<SharedSession> Server::session(const Json& body) {
-  const int64_t number = body.at("session").as_int("session");
+  const int64_t number = body.at("number").as_int("number");
   std::lock_guard lock(mutex_);
   const auto found = sessions_.find(number);
   if (found == sessions_.end()) throw Error(ErrorCode::kDisposed, "the session is closed");
@@ -208,15 +209,18 @@ Message Server::load(const Json& body, JobContext& context) {
   GlooOptions gloo;
   gloo.rank = rank;
   gloo.size = size;
-  gloo.timeout = std::chrono::milliseconds(
+  const std::chrono::milliseconds collective(
       request.json.get("collectiveTimeout", static_cast<int64_t>(gloo.timeout.count())));
   if (gloo.size > 1) {
     sharded_ = true;
+    // To start takes workers as long as it takes, whatever collectives may take afterwards.
     auto store = make_file_store(body.at("store").as_string(), gloo.size, gloo.timeout);
-    request.options.group = make_gloo_group(store, gloo);
+    const auto backend = make_gloo_backend(store, gloo);
+    backend->setTimeout(collective);
+    request.options.group = make_c10d_group(backend, collective);
     if (device.is_cuda()) {
       request.options.group =
-          make_nccl_group(std::move(store), request.options.group, gloo.timeout, device);
+          make_nccl_group(std::move(store), request.options.group, collective, device);
     }
   }
   std::shared_ptr<Module> module = load_here(request, context);
@@ -235,8 +239,7 @@ Message Server::open_session(const Json& body) {
       owner, owner->open_session(body.at("session").as_string(), body.at("options")));
   Json reply(Json::Object{{"description", opened->describe()}});
   std::lock_guard lock(mutex_);
-  reply.set("session", next_session_);
-  sessions_.emplace(next_session_++, std::move(opened));
+  sessions_.emplace(body.at("number").as_int("number"), std::move(opened));
   return {std::move(reply), {}};
 }
 

@@ -39,7 +39,6 @@ class Server {
   std::shared_ptr<Group> group_;  // null: one rank alone
   std::unordered_map<int64_t, std::shared_ptr<SharedSession>> sessions_;
   std::unordered_map<int64_t, std::shared_ptr<Job>> jobs_;
-  int64_t next_session_ = 1;
 };
 
 }  // namespace torchsight

@@ -105,9 +105,14 @@ export interface RankPlan {
   steps?: {
     method?: string;
     args?: object;
+    /** Shapes. */
     inputs?: Record<string, number[]>;
+    /** What the inputs are filled with. Default 1. */
+    fill?: number;
     cancelAfter?: number;
     times?: number;
+    /** A folder to save the model to, in place of a call. */
+    save?: string;
   }[];
 }
 
@@ -136,13 +141,14 @@ export async function ranks(
         child.stdout?.once("data", () => {
           // It has loaded.
           for (const { rank: target, signal, afterMs } of signals) {
-            if (target === rank) setTimeout(() => child.kill(signal), afterMs);
+            if (target !== rank) continue;
+            setTimeout(() => {
+              child.kill(signal);
+              // A stopped process would never be read to its end.
+              if (signal === "SIGSTOP") setTimeout(() => child.kill("SIGKILL"), 4000);
+            }, afterMs);
           }
         });
-        // A stopped process would never be read to its end.
-        if (signals.some(({ rank: target, signal }) => target === rank && signal === "SIGSTOP")) {
-          setTimeout(() => child.kill("SIGKILL"), 8000).unref();
-        }
       });
       return stdout
         .split("\n")

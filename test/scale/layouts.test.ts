@@ -85,16 +85,23 @@ for (const group of GROUPS) {
   });
 
   test(`${group} ranks: what all refuse alike, and a cancel, leave the group usable`, async (t) => {
-    await using model = await createModule(CONFIG, { seed: 5, tensorParallel: 2, group });
+    // Deep, so that it is still under way when a cancel at its first layer arrives.
+    const deep = { ...CONFIG, num_hidden_layers: 64 };
+    await using model = await createModule(deep, { seed: 5, tensorParallel: 2, group });
     using wrong = randn([1, 4, 20, 20]);
     using right = pictures(1);
     await t.throwsAsync(async () => await model.call("encode", { pixel_values: wrong }), {
       code: "SHAPE",
     });
-    const cancelled = model.call("encode", { pixel_values: right });
-    cancelled.cancel();
-    await t.throwsAsync(async () => await cancelled, { code: "CANCELLED" });
     const pids = [...model.pids];
+    const progress: number[] = [];
+    const cancelled = model.call("encode", { pixel_values: right });
+    cancelled.onProgress(({ done }) => {
+      progress.push(done);
+      cancelled.cancel();
+    });
+    await t.throwsAsync(async () => await cancelled, { code: "CANCELLED" });
+    t.true(progress.length > 0);
     using _ = await model.call("encode", { pixel_values: right });
     t.deepEqual(model.pids, pids, "no worker was started anew");
   });

@@ -28,8 +28,14 @@ void OwlViT::add_methods() {
   const auto pixels = [&](const char* name, const char* height, const char* width) {
     return batched(name, kFloats, {"B", channels, height, width});
   };
-  const TensorSpec ids = batched("input_ids", kIds, {"N", "L"});
-  const TensorSpec mask = batched("attention_mask", {at::kLong, at::kBool}, {"N", "L"}, true);
+  const auto texts = [](const char* count) {
+    return std::vector<TensorSpec>{
+        batched("input_ids", kIds, {count, "L"}),
+        batched("attention_mask", {at::kLong, at::kBool}, {count, "L"}, true)};
+  };
+  // As many texts for each picture.
+  std::vector<TensorSpec> detected = texts("B*Q");
+  detected.insert(detected.begin(), pixels("pixel_values", "height", "width"));
   const TensorSpec logits = batched("logits", {}, {"B", "P", "Q"});
   const TensorSpec boxes = batched("pred_boxes", {}, {"B", "P", "4"});
   const TensorSpec features = batched("image_embeds", {}, {"B", "h", "w", d});
@@ -45,12 +51,12 @@ void OwlViT::add_methods() {
       {"truncate_pos_encoding", "bool", Json(false),
        "take smaller pictures: the top left of the positions is used"}};
 
-  add_method(schema("detect", "Boxes of pictures and how well each fits each text.",
-                    {pixels("pixel_values", "height", "width"), ids, mask},
-                    with_objectness({logits, boxes, features,
-                                     batched("text_embeds", {}, {"B", "Q", E}), embeds}),
-                    sizes),
-             [this](Call& call, JobContext& context) { return detect(call, context); });
+  add_method(
+      schema("detect", "Boxes of pictures and how well each fits each text.", std::move(detected),
+             with_objectness(
+                 {logits, boxes, features, batched("text_embeds", {}, {"B", "Q", E}), embeds}),
+             sizes),
+      [this](Call& call, JobContext& context) { return detect(call, context); });
   add_method(
       schema("detect_image_guided",
              "Boxes of pictures and how well each fits what another picture shows.",
@@ -67,7 +73,7 @@ void OwlViT::add_methods() {
                                      batched("logit_scale", {}, {"B", "P"}), boxes}),
                     sizes),
              [this](Call& call, JobContext& context) { return embed_image(call, context); });
-  add_method(schema("embed_text", "Embeddings of texts, of unit length.", {ids, mask},
+  add_method(schema("embed_text", "Embeddings of texts, of unit length.", texts("N"),
                     {batched("text_embeds", {}, {"N", E})}),
              [this](Call& call, JobContext& context) { return embed_text(call, context); });
   add_method(schema("query", "How well each patch of embedded pictures fits each query.",

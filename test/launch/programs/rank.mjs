@@ -1,12 +1,12 @@
 // A rank that does what it is told: `node rank.mjs JSON` with {join, collectiveTimeout, config,
-// steps}. Writes one JSON line when it has loaded and one for each step: {value}, or
-// {code, message}.
-import { createModule, ones } from "torchsight";
+// steps}, or with {path} or {config} and the variables of a launcher. Writes one JSON line when it
+// has loaded and one for each step: {value}, or {code, message}.
+import { createModule, full, load as loadModel } from "torchsight";
 import { startJob } from "../../../dist/core/jobs.js";
 import { Module } from "../../../dist/core/module.js";
 import { native } from "../../../dist/core/runtime.js";
 
-const { join, collectiveTimeout, config, steps = [] } = JSON.parse(process.argv[2]);
+const { join, path, collectiveTimeout, config, steps = [] } = JSON.parse(process.argv[2]);
 
 /** Loads by a request of its own, so that it can tell what no honest rank would. */
 function load() {
@@ -36,12 +36,22 @@ async function attempt(work) {
 }
 
 await attempt(async () => {
-  model = join ? await load() : await createModule(config, { seed: 0, group: "launcher" });
+  const options = { group: "launcher" };
+  if (join) model = await load();
+  else if (path) model = await loadModel(path, options);
+  else model = await createModule(config, { seed: 0, ...options });
   return "loaded";
 });
 for (const step of model ? steps : []) {
-  const { method = "all_reduce", args = {}, inputs = {}, cancelAfter, times = 1 } = step;
-  const tensors = Object.entries(inputs).map(([name, shape]) => [name, ones(shape)]);
+  const { method = "all_reduce", args = {}, inputs = {}, fill = 1, cancelAfter, times = 1 } = step;
+  if (step.save) {
+    await attempt(async () => {
+      await model.save(step.save);
+      return "saved";
+    });
+    continue;
+  }
+  const tensors = Object.entries(inputs).map(([name, shape]) => [name, full(shape, fill)]);
   // Several calls at once, to be seen in one order by all ranks.
   const jobs = Array.from({ length: times }, () => {
     const signal = cancelAfter === undefined ? undefined : AbortSignal.timeout(cancelAfter);
