@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "runtime/error.h"
+#include "runtime/steady.h"
 
 namespace torchsight {
 namespace {
@@ -86,6 +87,7 @@ NamedTensors Module::call(const std::string& name, Call& call, JobContext& conte
     if (call.taps.any()) call.taps.check(tap_names());
     const at::NoGradGuard no_grad;
     const Timeline::Scope scope(call.timeline.get());
+    const Steady steady(options_.group != nullptr);
     return method.handler(call, context);
   }
   throw Error(ErrorCode::kNotFound,

@@ -1,5 +1,7 @@
 #include "runtime/shared_session.h"
 
+#include "runtime/steady.h"
+
 namespace torchsight {
 
 NamedTensors SharedSession::call(const std::string& method, Call& call, JobContext& context) {
@@ -11,6 +13,7 @@ NamedTensors SharedSession::call(const std::string& method, Call& call, JobConte
   for (const MethodSchema& schema : session_->schemas()) {
     if (schema.name == method) schema.check(call.inputs, call.options);
   }
+  const Steady steady(module_->options().group != nullptr);
   return session_->call(method, call, context);
 }
 
