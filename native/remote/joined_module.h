@@ -38,6 +38,7 @@ class JoinedModule final : public Module {
   std::shared_ptr<Module> module_;  // null: the group has come to an end
   Json description_;
   int64_t calls_ = 0;
+  int64_t rank_ = 0;  // among all processes of the launcher
 };
 
 }  // namespace torchsight
