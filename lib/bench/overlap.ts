@@ -35,18 +35,22 @@ function encode(model: Module, size: number): Timed {
     });
 }
 
-/** Without a delay, hiding must not cost: plain over overlapped time. */
-async function costRow(name: string, config: typeof LARGE | typeof SMALL): Promise<Row> {
-  await using hidden = await rank(config, { overlap: "auto" });
+/** What hiding costs without a delay: plain over overlapped time. */
+async function costRow(
+  name: string,
+  config: typeof LARGE | typeof SMALL,
+  judge: (ratio: number) => string,
+): Promise<Row> {
+  await using hidden = await rank(config, { overlap: "ring" });
   await using plain = await rank(config, { overlap: "none" });
   const size = config.image_size;
   const { ours, ratio } = await pairs(encode(hidden, size), encode(plain, size), ROUNDS);
   return {
-    name: `overlap: ${name} messages, auto`,
+    name: `overlap: ${name} messages, ring`,
     seconds: ours,
     ratio,
     peer: "rate of the plain path",
-    note: `at least 0.95 wanted, ${ratio.median >= 0.95 ? "met" : "missed"}`,
+    note: judge(ratio.median),
   };
 }
 
@@ -79,8 +83,11 @@ async function hiddenRow(share: number, alone: number): Promise<Row> {
 export const overlap: Benchmark = {
   name: "overlap",
   async *run() {
-    yield await costRow("large", LARGE);
-    yield await costRow("small", SMALL);
+    yield await costRow("large", LARGE, (ratio) => {
+      return `at least 0.95 wanted, ${ratio >= 0.95 ? "met" : "missed"}`;
+    });
+    // Under `auto` both sides would be the plain path.
+    yield await costRow("small", SMALL, () => "auto leaves these be");
     await using undelayed = await rank(LARGE, { overlap: "none" });
     const once = encode(undelayed, LARGE.image_size);
     await once();

@@ -67,7 +67,7 @@ function describe(
       `${plan.tensorParallel}, layout ${plan.layout}`,
     `each rank, for ${plan.batch} pictures of ${plan.tokens} tokens:`,
     `  weights      ${inBytes(plan.parameterBytes)}, counted ${inBytes(counted.parameterBytes)}`,
-    `  activations  ${inBytes(plan.activationBytes)} at most in a layer`,
+    `  activations  ${inBytes(plan.activationBytes)} at most at a time`,
     `  computes     ${(plan.flops / 1e12).toFixed(3)} TFLOP`,
   ];
   for (const [kind, { calls, bytes }] of Object.entries(plan.traffic)) {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+
 #include "runtime/error.h"
 
 namespace torchsight {
@@ -13,10 +15,10 @@ using Works = std::vector<c10::intrusive_ptr<c10d::Work>>;
 [[noreturn]] void throw_failure(int64_t rank, std::chrono::milliseconds timeout) {
   const std::string what = current_error().what(), name = "rank " + std::to_string(rank);
   if (what.find("imed out") != std::string::npos || what.find("imeout") != std::string::npos) {
-    throw Error(ErrorCode::kCollectiveTimeout,
-                name + " waited " + std::to_string(timeout.count()) + " ms in a collective");
+    throw Error(ErrorCode::kCollectiveTimeout, name + " waited " + std::to_string(timeout.count()) +
+                                                   " ms in a collective: " + what);
   }
-  throw Error(ErrorCode::kRankFailed, name + " lost another rank in a collective");
+  throw Error(ErrorCode::kRankFailed, name + " lost another rank in a collective: " + what);
 }
 
 class C10dTransfer final : public Transfer {
@@ -63,18 +65,6 @@ class C10dGroup final : public Group {
     return result;
   }
 
-  at::Tensor reduce_scatter(const at::Tensor& full) override {
-    at::Tensor input = full.contiguous();
-    std::vector<int64_t> shape = input.sizes().vec();
-    shape.at(0) /= size();
-    at::Tensor result = at::empty(shape, input.options());
-    finish([&] {
-      return backend_->_reduce_scatter_base(result, input,
-                                            with_timeout<c10d::ReduceScatterOptions>());
-    });
-    return result;
-  }
-
   at::Tensor all_to_all(const at::Tensor& full) override {
     const at::Tensor input = full.contiguous();
     at::Tensor result = at::empty_like(input);
@@ -89,13 +79,6 @@ class C10dGroup final : public Group {
 
   void all_reduce(at::Tensor& tensor) override { start_all_reduce(tensor)->wait(); }
 
-  void broadcast(at::Tensor& tensor, int64_t root) override {
-    std::vector<at::Tensor> tensors{tensor};
-    auto options = with_timeout<c10d::BroadcastOptions>();
-    options.rootRank = root;
-    finish([&] { return backend_->broadcast(tensors, options); });
-  }
-
   std::unique_ptr<Transfer> start_all_reduce(at::Tensor& tensor) override {
     std::vector<at::Tensor> tensors{tensor};
     return start([&] {
@@ -104,18 +87,19 @@ class C10dGroup final : public Group {
   }
 
   std::unique_ptr<Transfer> start_ring(const at::Tensor& out, at::Tensor& in) override {
-    const int tag = ++messages_;
+    message_ = message_ % std::numeric_limits<int>::max() + 1;
     const auto next = static_cast<int>((rank() + 1) % size());
     const auto previous = static_cast<int>((rank() + size() - 1) % size());
     std::vector<at::Tensor> sent{bytes_of(out)}, received{bytes_of(in)};
     return start([&] {
       if (!backend_->supportsCoalescing()) {
-        return Works{backend_->send(sent, next, tag), backend_->recv(received, previous, tag)};
+        return Works{backend_->send(sent, next, message_),
+                     backend_->recv(received, previous, message_)};
       }
       // One after the other, all ranks would wait for a receiver.
       backend_->startCoalescing();
-      backend_->send(sent, next, tag);
-      backend_->recv(received, previous, tag);
+      backend_->send(sent, next, message_);
+      backend_->recv(received, previous, message_);
       return Works{backend_->endCoalescing()};
     });
   }
@@ -144,7 +128,7 @@ class C10dGroup final : public Group {
 
   c10::intrusive_ptr<c10d::Backend> backend_;
   std::chrono::milliseconds timeout_;
-  int messages_ = 0;  // all ranks count alike
+  int message_ = 0;  // its tag: all ranks count alike, and begin anew where numbers end
 };
 
 }  // namespace

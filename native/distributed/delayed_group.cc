@@ -34,19 +34,11 @@ class DelayedGroup final : public Group {
     sleep(size() - 1);
     return group_->all_gather(local);
   }
-  at::Tensor reduce_scatter(const at::Tensor& full) override {
-    sleep(size() - 1);
-    return group_->reduce_scatter(full);
-  }
   at::Tensor all_to_all(const at::Tensor& full) override {
     sleep(size() - 1);
     return group_->all_to_all(full);
   }
   void all_reduce(at::Tensor& tensor) override { start_all_reduce(tensor)->wait(); }
-  void broadcast(at::Tensor& tensor, int64_t root) override {
-    sleep(size() - 1);
-    group_->broadcast(tensor, root);
-  }
   std::unique_ptr<Transfer> start_all_reduce(at::Tensor& tensor) override {
     return later(group_->start_all_reduce(tensor), 2 * (size() - 1));
   }

@@ -20,19 +20,11 @@ class CountingGroup final : public DryGroup {
     count("all_gather", bytes(local) * (size() - 1));
     return group_->all_gather(local);
   }
-  at::Tensor reduce_scatter(const at::Tensor& full) override {
-    count("reduce_scatter", bytes(full) / size() * (size() - 1));
-    return group_->reduce_scatter(full);
-  }
   at::Tensor all_to_all(const at::Tensor& full) override {
     count("all_to_all", bytes(full) / size() * (size() - 1));
     return group_->all_to_all(full);
   }
   void all_reduce(at::Tensor& tensor) override { start_all_reduce(tensor)->wait(); }
-  void broadcast(at::Tensor& tensor, int64_t root) override {
-    count("broadcast", bytes(tensor));
-    group_->broadcast(tensor, root);
-  }
   std::unique_ptr<Transfer> start_all_reduce(at::Tensor& tensor) override {
     count("all_reduce", 2 * (size() - 1) * bytes(tensor) / size());
     return group_->start_all_reduce(tensor);

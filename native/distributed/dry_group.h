@@ -18,7 +18,7 @@ struct Traffic {
 /// for tensors of the meta device.
 class DryGroup : public Group {
  public:
-  /// By kind: `all_gather`, `reduce_scatter`, `all_to_all`, `all_reduce`, `broadcast`, `ring`.
+  /// By kind: `all_gather`, `all_to_all`, `all_reduce`, `ring`.
   virtual const std::map<std::string, Traffic>& traffic() const noexcept = 0;
 };
 

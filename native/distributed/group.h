@@ -32,14 +32,10 @@ class Group {
 
   /// Concatenates every rank's `local` along dimension 0. All have the same shape.
   virtual at::Tensor all_gather(const at::Tensor& local) = 0;
-  /// Sums `full` over the ranks and returns this rank's part of dimension 0.
-  virtual at::Tensor reduce_scatter(const at::Tensor& full) = 0;
   /// Sends part r of dimension 0 of `full` to rank r; part r of the result came from rank r.
   virtual at::Tensor all_to_all(const at::Tensor& full) = 0;
   /// Sums `tensor` over the ranks, in place.
   virtual void all_reduce(at::Tensor& tensor) = 0;
-  /// Copies `tensor` of rank `root` to all ranks, in place.
-  virtual void broadcast(at::Tensor& tensor, int64_t root) = 0;
 
   /// Starts to sum `tensor` over the ranks, in place.
   virtual std::unique_ptr<Transfer> start_all_reduce(at::Tensor& tensor) = 0;
@@ -66,5 +62,8 @@ std::vector<std::shared_ptr<Group>> make_local_groups(int64_t size);
 /// many as a ring needs for it. For measuring what computation hides.
 std::shared_ptr<Group> make_delayed_group(std::shared_ptr<Group> group,
                                           std::chrono::microseconds delay);
+
+/// `group`, which writes what it sends into the timeline of the call, where there is one.
+std::shared_ptr<Group> make_traced_group(std::shared_ptr<Group> group);
 
 }  // namespace torchsight

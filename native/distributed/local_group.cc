@@ -108,15 +108,6 @@ class LocalGroup final : public Group {
     return result;
   }
 
-  at::Tensor reduce_scatter(const at::Tensor& full) override {
-    const auto& parts = meeting_->arrive(rank_, full);
-    const int64_t rows = full.size(0) / size();
-    at::Tensor sum = parts[0].narrow(0, rank_ * rows, rows).clone();
-    for (int64_t r = 1; r < size(); ++r) sum.add_(parts[r].narrow(0, rank_ * rows, rows));
-    meeting_->leave();
-    return sum;
-  }
-
   at::Tensor all_to_all(const at::Tensor& full) override {
     const auto& parts = meeting_->arrive(rank_, full);
     const int64_t rows = full.size(0) / size();
@@ -133,12 +124,6 @@ class LocalGroup final : public Group {
     for (int64_t r = 1; r < size(); ++r) sum.add_(parts[r]);
     meeting_->leave();
     tensor.copy_(sum);
-  }
-
-  void broadcast(at::Tensor& tensor, int64_t root) override {
-    const auto& parts = meeting_->arrive(rank_, tensor);
-    if (rank_ != root) tensor.copy_(parts[root]);
-    meeting_->leave();
   }
 
   std::unique_ptr<Transfer> start_all_reduce(at::Tensor& tensor) override {

@@ -33,12 +33,8 @@ class NcclGroup final : public Group {
   int64_t size() const noexcept override { return host_->size(); }
 
   at::Tensor all_gather(const at::Tensor& local) override { return of(local).all_gather(local); }
-  at::Tensor reduce_scatter(const at::Tensor& full) override {
-    return of(full).reduce_scatter(full);
-  }
   at::Tensor all_to_all(const at::Tensor& full) override { return of(full).all_to_all(full); }
   void all_reduce(at::Tensor& tensor) override { of(tensor).all_reduce(tensor); }
-  void broadcast(at::Tensor& tensor, int64_t root) override { of(tensor).broadcast(tensor, root); }
   std::unique_ptr<Transfer> start_all_reduce(at::Tensor& tensor) override {
     return of(tensor).start_all_reduce(tensor);
   }

@@ -13,10 +13,8 @@ class NominalGroup final : public Group {
   int64_t size() const noexcept override { return size_; }
 
   at::Tensor all_gather(const at::Tensor&) override { refuse(); }
-  at::Tensor reduce_scatter(const at::Tensor&) override { refuse(); }
   at::Tensor all_to_all(const at::Tensor&) override { refuse(); }
   void all_reduce(at::Tensor&) override { refuse(); }
-  void broadcast(at::Tensor&, int64_t) override { refuse(); }
   std::unique_ptr<Transfer> start_all_reduce(at::Tensor&) override { refuse(); }
   std::unique_ptr<Transfer> start_ring(const at::Tensor&, at::Tensor&) override { refuse(); }
 

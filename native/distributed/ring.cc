@@ -37,22 +37,13 @@ int64_t bytes_of(const at::Tensor& tensor, size_t pieces) {
 struct Traveller {
   at::Tensor here, coming;
   std::unique_ptr<Transfer> transfer;
-  Timeline::Clock::time_point sent;
 
   void send(Group& group) {
     coming = at::empty_like(here);
-    sent = Timeline::Clock::now();
     transfer = group.start_ring(here, coming);
   }
   void arrive() {
-    {
-      const Timeline::Span span("wait for a message");
-      transfer->wait();
-    }
-    if (Timeline* timeline = Timeline::current()) {
-      timeline->add("send and receive " + std::to_string(coming.nbytes()) + " bytes", "messages",
-                    sent, Timeline::Clock::now());
-    }
+    transfer->wait();
     here = std::move(coming);
   }
 };
@@ -72,10 +63,7 @@ void gather_each(
   const int64_t size = group.size(), rank = group.rank(), rows = local.size(0);
   const auto pieces = pieces_of(rows, options.pieces);
   if (!overlaps(options, bytes_of(local, pieces.size()))) {
-    const at::Tensor all = [&] {
-      const Timeline::Span span("gather");
-      return group.all_gather(local);
-    }();
+    const at::Tensor all = group.all_gather(local);
     for (int64_t step = 0; step < size; ++step) {
       const int64_t from = (rank - step + size) % size;
       for (const auto& [begin, count] : pieces) {
@@ -121,10 +109,7 @@ at::Tensor reduce_each(
         all_Trw.select(0, block_at(step)).narrow(0, pieces[p].begin, pieces[p].count).copy_(mine);
       }
     }
-    const at::Tensor parts_Trw = [&] {
-      const Timeline::Span span("exchange summands");
-      return group.all_to_all(all_Trw);
-    }();
+    const at::Tensor parts_Trw = group.all_to_all(all_Trw);
     // In the order in which the ring passes this rank's block on.
     at::Tensor sum_rw = parts_Trw.select(0, (rank + 1) % size);
     for (int64_t k = 2; k <= size; ++k) sum_rw.add_(parts_Trw.select(0, (rank + k) % size));

@@ -28,13 +28,15 @@ at::Tensor Encoder::forward(const at::Tensor& x_BNd, Trace& trace, const at::Ten
   const Extent extent{x_BNd.size(0), x_BNd.size(1)};
   trace.taps.record(name_ + ".embeddings", x_BNd);
   at::Tensor x_Rd = ranks_.split(x_BNd);
+  Votes votes = ranks_.votes(trace.context);
   for (size_t l = 0; l < layers_.size(); ++l) {
-    ranks_.checkpoint(trace.context);
+    votes.cast();
     const Timeline::Span span("layer", "layers");
     x_Rd = layers_[l].forward(std::move(x_Rd), extent, mask);
     if (trace.taps.wants(tap(l))) trace.taps.record(tap(l), ranks_.join(x_Rd, extent));
     trace.context.progress({++trace.done, trace.layers, "layers"});
   }
+  votes.count();
   return ranks_.join(x_Rd, extent);
 }
 

@@ -11,6 +11,7 @@
 
 #include "nn/blocked_linear.h"
 #include "nn/linear.h"
+#include "runtime/steady.h"
 
 namespace torchsight {
 namespace {
@@ -74,8 +75,8 @@ LinearKernel race(int64_t rows, const std::vector<LinearShape>& shapes) {
 }  // namespace
 
 bool worth_choosing(int64_t rows, int64_t weights, const at::TensorOptions& options) {
-  return options.device().is_cpu() && options.dtype() == at::kFloat && rows >= kMinRows &&
-         weights >= kMinWeights;
+  return !Steady::on() && options.device().is_cpu() && options.dtype() == at::kFloat &&
+         rows >= kMinRows && weights >= kMinWeights;
 }
 
 LinearKernel choose_linear_kernel(int64_t rows, const std::vector<LinearShape>& shapes) {

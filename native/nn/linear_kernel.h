@@ -23,7 +23,8 @@ struct LinearShape {
   Activation activation = Activation::kNone;
 };
 
-/// Whether layout can matter at all: large float32 products on a CPU.
+/// Whether layout can matter at all, and may be chosen by a race: large float32 products on a CPU,
+/// but for computation that is to be `Steady`.
 bool worth_choosing(int64_t rows, int64_t weights, const at::TensorOptions& options);
 
 /// The kernel under which all of `shapes` together are fastest for `rows` rows. Races the kernels

@@ -60,6 +60,7 @@ TensorParallel::TensorParallel(const ModuleOptions& options)
   layout_ = layout;
   const std::chrono::microseconds delay(whole_number(options, "messageDelay", 0, 0));
   if (delay.count() > 0) group_ = make_delayed_group(group_, delay);
+  group_ = make_traced_group(group_);
 }
 
 TensorParallel TensorParallel::replicated(ModuleOptions options) {
@@ -141,13 +142,9 @@ at::Tensor TensorParallel::join_statistics(const at::Tensor& largest_and_entropy
 }
 
 void TensorParallel::checkpoint(JobContext& context) const {
-  if (!sharded()) {
-    context.checkpoint();
-    return;
-  }
-  if (!group_->agree(context.cancelled())) return;
-  context.checkpoint();  // names the reason on the rank that knows it
-  throw Error(ErrorCode::kCancelled, "another rank of the group was cancelled");
+  Votes now = votes(context);
+  now.cast();
+  now.count();
 }
 
 }  // namespace torchsight

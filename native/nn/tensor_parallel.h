@@ -12,6 +12,7 @@
 #include "nn/linear.h"
 #include "nn/norm.h"
 #include "runtime/module.h"
+#include "runtime/votes.h"
 
 namespace torchsight {
 
@@ -82,7 +83,9 @@ class TensorParallel {
   /// Columns of every rank, [R, w] of each, to all of them: [R, T w].
   at::Tensor join_columns(const at::Tensor& x_Rw) const;
 
-  /// The point between two layers: polls the job, and with a group lets all ranks leave together.
+  /// What lets all ranks leave between two layers of a call.
+  Votes votes(JobContext& context) const { return Votes(group_.get(), context); }
+  /// The same at a single point, where all ranks wait for the vote.
   void checkpoint(JobContext& context) const;
 
  private:

@@ -1,8 +1,5 @@
 // The tensors of a call as compiled code relies on them.
 #include <ATen/ATen.h>
-#include <c10/util/strides.h>
-
-#include <algorithm>
 
 #include "programs/signature.h"
 #include "runtime/error.h"
@@ -13,17 +10,18 @@ namespace {
 // Compiled code for GPUs may rely on addresses that are multiples of this many bytes.
 constexpr uintptr_t kAlignment = 16;
 
-// Where strides are not told, or not understood, the memory has no gaps.
-std::vector<int64_t> strides_of(const InputCheck& check, at::IntArrayRef sizes,
+std::vector<int64_t> strides_of(const std::string& name, const InputCheck& check,
                                 const Extent::Symbols& symbols) {
   std::vector<int64_t> strides;
   for (const Extent& stride : check.strides) {
     const std::optional<int64_t> value = stride.value(symbols);
-    if (value && *value >= 0) strides.push_back(*value);
+    if (!value || *value < 0) {
+      throw Error(ErrorCode::kShape, "expected sizes for which the stride " + stride.text() +
+                                         " of " + name + " has a value");
+    }
+    strides.push_back(*value);
   }
-  if (strides.size() == sizes.size()) return strides;
-  const auto without_gaps = c10::contiguous_strides(sizes);
-  return {without_gaps.begin(), without_gaps.end()};
+  return strides;
 }
 
 at::Tensor laid_out(const at::Tensor& given, const std::vector<int64_t>& strides,
@@ -48,11 +46,10 @@ void Signature::check_sizes(const Input& input, const at::Tensor& tensor,
     const auto& [size, least, most] = dimensions[i];
     const int64_t received = tensor.size(static_cast<int64_t>(i));
     const std::optional<int64_t> computed = size.value(symbols);
-    if (computed && *computed != received) {
-      refuse(i, std::to_string(*computed) + " (" + size.text() + ")");
-    }
+    if (!computed) refuse(i, "a value of " + size.text());
+    if (*computed != received) refuse(i, std::to_string(*computed) + " (" + size.text() + ")");
     // What is computed of others is bounded by them.
-    if (computed && !size.is_symbol()) continue;
+    if (!size.is_symbol()) continue;
     if (received < least) refuse(i, "at least " + std::to_string(least));
     if (most && received > *most) refuse(i, "at most " + std::to_string(*most));
   }
@@ -74,7 +71,7 @@ std::vector<at::Tensor> Signature::arranged(const NamedTensors& given, at::Devic
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const InputCheck& check = inputs_[i].check;
     check_sizes(inputs_[i], *tensors[i], symbols);
-    const auto strides = strides_of(check, tensors[i]->sizes(), symbols);
+    const auto strides = strides_of(inputs_[i].name, check, symbols);
     arranged.push_back(laid_out(*tensors[i], strides, check.on_cpu ? at::kCPU : device));
   }
   return arranged;

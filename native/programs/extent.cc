@@ -55,6 +55,13 @@ Extent Extent::parse(std::string_view text) {
   return ExtentParser(text).parse();
 }
 
+bool Extent::is_made_of(const std::set<std::string>& symbols) const {
+  if (kind_ == Kind::kUnknown) return false;
+  if (kind_ == Kind::kSymbol) return symbols.contains(text_);
+  return std::all_of(parts_.begin(), parts_.end(),
+                     [&](const Extent& part) { return part.is_made_of(symbols); });
+}
+
 std::optional<int64_t> Extent::fold(int64_t left, int64_t right) const {
   switch (kind_) {
     case Kind::kSum:

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,8 @@ class Extent {
   /// The value where all symbols have one; nothing where they have not, or the text was not
   /// understood, or the value does not fit.
   std::optional<int64_t> value(const Symbols& symbols) const;
+  /// Whether it is understood and made of nothing but numbers and these symbols.
+  bool is_made_of(const std::set<std::string>& symbols) const;
   bool is_symbol() const noexcept { return kind_ == Kind::kSymbol; }
   bool is_number() const noexcept { return kind_ == Kind::kNumber; }
   /// As people write it: "8", "s77", "2*s77".

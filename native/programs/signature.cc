@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -41,12 +42,15 @@ Signature::Signature(const PackagedModel& packaged, const ExportedProgram& expor
 
 void Signature::read_inputs(const PackagedModel& packaged, const CompiledModel& model) {
   std::vector<InputCheck> checks = read_input_checks(packaged.source);
-  for (size_t i = 0; i < model.inputs(); ++i) {
-    if (checks.size() == model.inputs() && !checks[i].dtype.empty()) continue;
+  checks.resize(std::max(checks.size(), model.inputs()));
+  for (size_t i = 0; i < checks.size(); ++i) {
+    const std::string unchecked =
+        i < model.inputs() ? unchecked_part(checks[i], checks) : "is not one of the call";
+    if (unchecked.empty()) continue;
     throw Error(ErrorCode::kUnsupported,
-                "expected the source of the model \"" + name_ + "\" to check input " +
-                    std::to_string(i) + " of " + std::to_string(model.inputs()) +
-                    " but found no such check; " + export_again(),
+                "expected the source of the model \"" + name_ + "\" to check all of its " +
+                    std::to_string(model.inputs()) + " inputs but input " + std::to_string(i) +
+                    " " + unchecked + "; " + export_again(),
                 "NO_CHECKS");
   }
   for (InputCheck& check : checks) inputs_.push_back({{}, std::move(check)});

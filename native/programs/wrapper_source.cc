@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 namespace torchsight {
 namespace {
@@ -114,19 +115,12 @@ void read_assertion(std::string_view line, std::vector<Found>& inputs) {
   known->check.strides = list_of(*strides);
 }
 
-// Dimensions that only have bounds are free: each gets a symbol of its own.
-InputCheck completed(Found found, size_t index) {
-  auto& dimensions = found.check.dimensions;
-  for (size_t i = 0; i < dimensions.size(); ++i) {
-    if (!dimensions[i].size.text().empty()) continue;
-    std::string name("d");
-    name += std::to_string(index) + "_" + std::to_string(i);
-    dimensions[i].size = Extent::symbol(std::move(name));
-  }
+// Strides are of use all together only.
+InputCheck completed(Found found) {
   auto& strides = found.check.strides;
   const auto told = [](const Extent& stride) { return !stride.text().empty(); };
-  const bool whole =
-      strides.size() == dimensions.size() && std::all_of(strides.begin(), strides.end(), told);
+  const bool whole = strides.size() == found.check.dimensions.size() &&
+                     std::all_of(strides.begin(), strides.end(), told);
   if (!whole) strides.clear();
   return std::move(found.check);
 }
@@ -154,10 +148,32 @@ std::vector<InputCheck> read_input_checks(std::string_view source) {
     }
   }
   std::vector<InputCheck> checks;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    checks.push_back(completed(std::move(inputs[i]), i));
-  }
+  for (Found& input : inputs) checks.push_back(completed(std::move(input)));
   return checks;
+}
+
+std::string unchecked_part(const InputCheck& check, const std::vector<InputCheck>& all) {
+  if (check.dtype.empty()) return "has no check";
+  std::set<std::string> symbols;
+  for (const InputCheck& input : all) {
+    for (const Dimension& dimension : input.dimensions) {
+      if (dimension.size.is_symbol()) symbols.insert(dimension.size.text());
+    }
+  }
+  for (size_t i = 0; i < check.dimensions.size(); ++i) {
+    const Extent& size = check.dimensions[i].size;
+    if (!size.is_made_of(symbols)) {
+      return "has no size in dimension " + std::to_string(i) + " that can be checked (\"" +
+             size.text() + "\")";
+    }
+  }
+  if (check.strides.size() != check.dimensions.size()) return "has no strides";
+  for (const Extent& stride : check.strides) {
+    if (!stride.is_made_of(symbols)) {
+      return "has a stride that cannot be computed (\"" + stride.text() + "\")";
+    }
+  }
+  return "";
 }
 
 }  // namespace torchsight

@@ -60,6 +60,7 @@ std::string summary_of(const std::string& method, const Call& call) {
 
 JoinedModule::JoinedModule(LoadRequest request, JobContext& context) {
   Launch launch = Launch::from_json(request.json.at("join"));
+  rank_ = launch.rank;
   const auto limit = static_cast<int64_t>(launch.collective_timeout.count());
   launch.collective_timeout =
       std::chrono::milliseconds(request.json.get("collectiveTimeout", limit));
@@ -99,6 +100,7 @@ Module& JoinedModule::module() const {
 }
 
 NamedTensors JoinedModule::call(const std::string& method, Call& call, JobContext& context) {
+  if (call.timeline) call.timeline->set_rank(rank_);
   try {
     if (group_) agree(method, summary_of(method, call), context);
     NamedTensors results = module().call(method, call, context);

@@ -39,6 +39,7 @@ class JoinedModule final : public Module {
   Json description_;
   bool first_replica_ = false;
   int64_t calls_ = 0;
+  int64_t rank_ = 0;  // among all processes of the launcher
 };
 
 }  // namespace torchsight

@@ -10,7 +10,8 @@
 namespace torchsight {
 namespace {
 
-// Attention on the meta device asks for it, and libtorch has it in Python only.
+// Attention on the meta device asks for it, and libtorch has it in Python only. The first dry run
+// registers it: no other work of a process needs it.
 at::Tensor& where_meta(const at::Tensor& condition, const at::Tensor& self, const at::Tensor& other,
                        at::Tensor& out) {
   const auto shape = at::infer_size(condition.sizes(), at::infer_size(self.sizes(), other.sizes()));
@@ -18,8 +19,12 @@ at::Tensor& where_meta(const at::Tensor& condition, const at::Tensor& self, cons
   return out;
 }
 
-TORCH_LIBRARY_IMPL(aten, Meta, library) {
-  library.impl("where.self_out", where_meta);
+void provide_where() {
+  static const torch::Library library = [] {
+    torch::Library meta(torch::Library::IMPL, "aten", c10::DispatchKey::Meta, __FILE__, __LINE__);
+    meta.impl("where.self_out", where_meta);
+    return meta;
+  }();
 }
 
 at::Tensor meta_tensor(const Json& input) {
@@ -32,6 +37,7 @@ at::Tensor meta_tensor(const Json& input) {
 }  // namespace
 
 Json dry_run(const Json& request) {
+  provide_where();
   const int64_t ranks = request.get("ranks", 1);
   const auto group = ranks > 1 ? make_dry_group(request.get("rank", 0), ranks) : nullptr;
   ModuleOptions options;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "runtime/error.h"
+#include "runtime/steady.h"
 
 namespace torchsight {
 namespace {
@@ -85,6 +86,7 @@ NamedTensors Module::run(const std::string& name, Call& call, JobContext& contex
   method.schema.check(call.inputs, call.options);
   if (call.taps.any()) call.taps.check(tap_names());
   const Timeline::Scope scope(call.timeline.get());
+  const Steady steady(options_.group != nullptr);
   return method.handler(call, context);
 }
 

@@ -32,6 +32,7 @@ struct Cut {
   int64_t dim = 0;
   int64_t begin = 0;
   int64_t length = 0;
+  bool copy = false;  // a rank before this one holds the same part
 };
 
 /// One tensor of the checkpoint contract. `tensor` is the memory it is loaded into, often a view of

@@ -13,11 +13,17 @@ namespace {
 // Where the mark of a save is in the headers of its files.
 constexpr const char* kMarkKey = "torchsight_save";
 
+// What a rank writes of the part that it holds: nothing where a rank before it has the same.
+std::optional<Cut> written_part(std::optional<Cut> cut) {
+  if (cut && cut->copy) cut->length = 0;
+  return cut;
+}
+
 // What rank `rank` writes into its file, by the numbers of the parameters.
-std::vector<size_t> written_by(int64_t rank, const std::vector<Parameter>& parameters) {
+std::vector<size_t> written_by(int64_t rank, const std::vector<std::optional<Cut>>& cuts) {
   std::vector<size_t> written;
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    if (parameters[i].cut ? parameters[i].cut->length > 0 : rank == 0) written.push_back(i);
+  for (size_t i = 0; i < cuts.size(); ++i) {
+    if (cuts[i] ? cuts[i]->length > 0 : rank == 0) written.push_back(i);
   }
   return written;
 }
@@ -79,8 +85,10 @@ RankShard write_rank(const ShardedSave& save, int64_t rank,
                      const std::vector<Parameter>& parameters,
                      const std::function<at::Tensor(size_t)>& value) {
   RankShard shard;
-  for (const Parameter& parameter : parameters) shard.cuts.push_back(parameter.cut);
-  const std::vector<size_t> written = written_by(rank, parameters);
+  for (const Parameter& parameter : parameters) {
+    shard.cuts.push_back(written_part(parameter.cut));
+  }
+  const std::vector<size_t> written = written_by(rank, shard.cuts);
   if (written.empty()) return shard;
   std::vector<TensorOutline> outlines;
   for (const size_t i : written) {

@@ -27,16 +27,17 @@ std::string fresh_mark();
 
 /// What one rank has written.
 struct RankShard {
-  ShardManifest::File file;              // without a name where the rank had nothing to write
-  std::vector<std::optional<Cut>> cuts;  // of every parameter, in the module's order
+  ShardManifest::File file;  // without a name where the rank had nothing to write
+  /// Of every parameter, in the module's order; without length where a rank before has written it.
+  std::vector<std::optional<Cut>> cuts;
 
   Json to_json() const;
   static RankShard from_json(const Json& json);
 };
 
-/// Writes the file of one rank: the parameters that it holds a part of and, on rank 0, those that
-/// every rank holds whole. `value` gives the rank's part of the parameter of that number, and is
-/// asked for one at a time.
+/// Writes the file of one rank: the parameters that it is the first to hold that part of and, on
+/// rank 0, those that every rank holds whole. `value` gives the rank's part of the parameter of
+/// that number, and is asked for one at a time.
 RankShard write_rank(const ShardedSave& save, int64_t rank,
                      const std::vector<Parameter>& parameters,
                      const std::function<at::Tensor(size_t)>& value);

@@ -1,5 +1,7 @@
 #include "runtime/shared_session.h"
 
+#include "runtime/steady.h"
+
 namespace torchsight {
 namespace {
 
@@ -15,6 +17,7 @@ NamedTensors SharedSession::call(const std::string& method, Call& call, JobConte
   for (const MethodSchema& schema : session_->schemas()) {
     if (schema.name == method) schema.check(call.inputs, call.options);
   }
+  const Steady steady(module_->options().group != nullptr);
   return session_->call(method, call, context);
 }
 

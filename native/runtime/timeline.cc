@@ -28,7 +28,7 @@ void Timeline::add(std::string name, std::string_view track, Clock::time_point b
                    Clock::time_point end) {
   std::lock_guard lock(mutex_);
   events_.push_back({std::move(name), std::string(track), microseconds(begin.time_since_epoch()),
-                     microseconds(end - begin), 0});
+                     microseconds(end - begin), rank_});
 }
 
 void Timeline::merge(const Json& events, int64_t first) {

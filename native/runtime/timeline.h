@@ -19,6 +19,8 @@ class Timeline {
   /// Something of this thread's track, or of one beside it, such as a message under way.
   void add(std::string name, std::string_view track, Clock::time_point begin,
            Clock::time_point end);
+  /// Tells which rank this process is, where more than one writes a timeline. Default 0.
+  void set_rank(int64_t rank) noexcept { rank_ = rank; }
   /// Takes over what another rank has seen: its processes become those from `first` on.
   void merge(const Json& events, int64_t first);
 
@@ -66,6 +68,7 @@ class Timeline {
   };
   static Json complete(const Event& event, Json track);
 
+  int64_t rank_ = 0;
   mutable std::mutex mutex_;
   std::vector<Event> events_;
 };

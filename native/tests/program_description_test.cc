@@ -135,7 +135,7 @@ TEST_CASE("extents without a value: unknown, unbound, too large, not understood"
 TEST_CASE("the checks of a model's source, with and without its assertions") {
   const auto bare = read_input_checks(kSource);
   REQUIRE(bare.size() == 2);
-  CHECK(shape(bare[0]) == Names{"d0_0", "8"});
+  CHECK(shape(bare[0]) == Names{"", "8"});
   CHECK(bare[0].strides.empty());
   const auto checks = read_input_checks(std::string(kSource) + assertions());
   REQUIRE(checks.size() == 2);
@@ -151,6 +151,34 @@ TEST_CASE("the checks of a model's source, with and without its assertions") {
   CHECK(shape(checks[1]) == Names{"2*s0"});
   CHECK(checks[1].dimensions[0].least == 4);
   CHECK(!checks[1].on_cpu);
+}
+
+TEST_CASE("sizes and strides that nothing tells, or tells in vain, are found") {
+  const auto unchecked = [](const std::string& assertions) {
+    Names found;
+    const auto checks = read_input_checks(std::string(kSource) + assertions);
+    for (const InputCheck& check : checks) found.push_back(unchecked_part(check, checks));
+    return found;
+  };
+  const auto asserted = [](const char* first, const char* second) {
+    return "assert_size_stride(arg4_1, " + std::string(first) + ", \"input\");\n" +
+           "assert_size_stride(arg5_1, " + second + ", \"input\");\n";
+  };
+  CHECK(unchecked(assertions()) == Names{"", ""});
+  CHECK(unchecked(asserted("{s0, 8L}, {8L, 1L}", "{s0}, {1L}")) == Names{"", ""});
+  // Two dynamic dimensions, which may have to agree.
+  for (const std::string& text : unchecked("")) CHECK(text.find("no size") != std::string::npos);
+  // Multiples of what stands nowhere by itself.
+  for (const std::string& text : unchecked(asserted("{2L*s0, 8L}, {8L, 1L}", "{3L*s0}, {1L}"))) {
+    CHECK(text.find("s0\")") != std::string::npos);
+  }
+  CHECK(unchecked(asserted("{s0, 8L}, {8L, 1L}", "{pow(s0, 2)}, {1L}"))[1].find("no size") !=
+        std::string::npos);
+  CHECK(unchecked(asserted("{s0, 8L}, {f(s0), 1L}", "{s0}, {1L}"))[0].find("stride") !=
+        std::string::npos);
+  CHECK(unchecked(asserted("{s0, 8L}, {s9, 1L}", "{s0}, {1L}"))[0].find("stride") !=
+        std::string::npos);
+  CHECK(unchecked(asserted("{s0, 8L}, {}", "{s0}, {1L}"))[0] == "has no strides");
 }
 
 TEST_CASE("source without checks has no inputs, or inputs without a dtype") {

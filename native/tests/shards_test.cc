@@ -31,6 +31,15 @@ Json shardable(const std::string& changes = "{}") {
   return config;
 }
 
+// Divides by 2, 4 and 8 ranks, of which some share the heads of keys and values.
+Json gemma(int64_t kv_heads) {
+  Json config = Json::parse(
+      R"({"model_type": "gemma", "hidden_size": 32, "num_hidden_layers": 2, "head_dim": 4,
+          "num_attention_heads": 16, "intermediate_size": 64, "vocab_size": 64,
+          "max_position_embeddings": 16})");
+  return config.set("num_key_value_heads", kv_heads);
+}
+
 // As TypeScript makes it: every parameter from the tensor of its name, whole or in pieces.
 Json plan_of(const fs::path& path) {
   Json::Array entries;
@@ -266,6 +275,36 @@ TEST_CASE("what ranks have saved and what re-sharding makes of a whole are the s
       const TensorInfo* other = made.files()[i]->find(info.name);
       REQUIRE(other);
       CHECK(saved.files()[i]->load(info).equal(made.files()[i]->load(*other)));
+    }
+  }
+}
+
+TEST_CASE("a Gemma whose ranks share heads of keys is saved and divided like any other") {
+  for (const int64_t kv_heads : {1, 4}) {
+    const Json config = gemma(kv_heads);
+    const auto full = weights_of(config);
+    const TemporaryFolder root;
+    save_from(config, 1, root / "whole");
+    for (const int64_t ranks : {2, 4, 8}) {
+      CAPTURE(kv_heads);
+      CAPTURE(ranks);
+      const fs::path saved = root / ("saved-" + std::to_string(ranks));
+      save_from(config, ranks, saved);
+      const LoadRequest request = request_for(config, plan_of(saved));
+      for (const int64_t loading : {1, 2, 8}) {
+        std::vector<int> good(loading);
+        on_ranks(loading, [&](const std::shared_ptr<Group>& group) {
+          JobContext context;
+          const auto module = load_here(on_rank(request, group), context);
+          good[group->rank()] = holds_slices(*module, full);
+        });
+        for (const int one : good) CHECK(one);
+      }
+      JobContext context;
+      reshard(reshard_to(ranks, config, root / "whole", root / "divided"), context);
+      reshard(reshard_to(1, config, root / "divided", root / "back"), context);
+      CHECK(read_file(root / "back" / kSingleName) == read_file(root / "whole" / kSingleName));
+      fs::remove_all(root / "divided");
     }
   }
 }

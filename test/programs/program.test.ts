@@ -263,6 +263,13 @@ const TAMPERED: [string, string, (bytes: Buffer) => Buffer, ErrorCode, reason: s
   ],
   ["no checks", "wrapper.cpp", text("check_input_", "look_at_"), "UNSUPPORTED", "NO_CHECKS"],
   [
+    "no sizes of dynamic dimensions",
+    "wrapper.cpp",
+    text("assert_size_stride(", "look_at_size_stride("),
+    "UNSUPPORTED",
+    "NO_CHECKS",
+  ],
+  [
     "a dtype we lack",
     "wrapper.cpp",
     text("dtype_float32", "dtype_float8_e8m0fnu"),

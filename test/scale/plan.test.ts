@@ -78,8 +78,37 @@ test("numbers of ranks that cannot be are refused", (t) => {
   for (const options of [{ tensorParallel: 0 }, { dataParallel: 1.5 }, { batch: -1 }]) {
     t.throws(() => planOf(config, options), { code: "BAD_INPUT", message: /at least 1/ });
   }
-  t.throws(() => dryRun(config, { tensorParallel: 5 }), {
+  for (const plan of [planOf, dryRun]) {
+    t.throws(() => plan(config, { tensorParallel: 5 }), {
+      code: "BAD_CONFIG",
+      message: /multiple of 5 .* for num_attention_heads but received 48/,
+    });
+  }
+  const odd = variant("22B", { intermediate_size: 24_577 });
+  t.throws(() => planOf(odd, { tensorParallel: 2 }), {
     code: "BAD_CONFIG",
-    message: /multiple of 5 .* for num_attention_heads but received 48/,
+    message: /multiple of 2 .* for intermediate_size but received 24577/,
   });
+});
+
+test("names that plans do not know are refused", (t) => {
+  const config = variant("22B");
+  for (const [name, given] of Object.entries({
+    layout: { layout: "rows" },
+    dtype: { dtype: "int8" },
+    reduceDtype: { dtype: "bfloat16", reduceDtype: "float16" },
+  })) {
+    t.throws(() => planOf(config, given as PlanOptions), {
+      code: "BAD_INPUT",
+      message: new RegExp(`expected one of .* for ${name}`),
+    });
+  }
+});
+
+test("where layers are shared by many, the pooling head has the largest activations", (t) => {
+  const bytes = (pooling: ViT22BConfig["pooling"], tensorParallel: number) =>
+    planOf(variant("22B", { pooling }), { tensorParallel }).activationBytes;
+  t.is(bytes("map", 48), 5 * 256 * 6144 * 2);
+  t.true(bytes("mean", 48) < bytes("map", 48));
+  t.is(bytes("mean", 1), bytes("map", 1));
 });

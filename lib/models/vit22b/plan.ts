@@ -1,6 +1,7 @@
 /** What a ViT-22B costs each rank of a mesh: on paper, and as a dry run counts it. */
+import { badField } from "../../core/config.js";
 import { invalidArgument } from "../../core/errors.js";
-import type { Layout, ModuleDType } from "../../core/load.js";
+import { LAYOUTS, type Layout, MODULE_DTYPES, type ModuleDType } from "../../core/load.js";
 import { native } from "../../core/runtime.js";
 import { gridOf, type ViT22BConfig } from "./config.js";
 import { params } from "./params.js";
@@ -42,7 +43,10 @@ export interface Plan {
   /** Numbers that the rank holds, and their bytes. */
   parameters: number;
   parameterBytes: number;
-  /** Bytes of a layer's largest activations together: stream, norm, MLP and heads, summands. */
+  /**
+   * Bytes of the largest activations that are there together: stream, norm, MLP and heads, summands
+   * of a layer; or stream, keys and values of the pooling head, which every rank has whole.
+   */
   activationBytes: number;
   /** Floating-point operations: two for each multiplication with its addition. */
   flops: number;
@@ -57,7 +61,10 @@ const BYTES: Readonly<Record<ModuleDType, number>> = {
   float64: 8,
 };
 
-/** The plan of a config on paper. Throws `BAD_INPUT` for numbers that mean nothing. */
+/**
+ * The plan of a config on paper. Throws `BAD_INPUT` for options that mean nothing, and `BAD_CONFIG`
+ * where heads or hidden units do not divide by the ranks of a replica.
+ */
 export function planOf(config: ViT22BConfig, options: PlanOptions = {}): Plan {
   const { tensorParallel: t = 1, dataParallel = 1, layout = "tokens" } = options;
   const { dtype = "bfloat16", reduceDtype = "float32", batch = dataParallel } = options;
@@ -65,6 +72,13 @@ export function planOf(config: ViT22BConfig, options: PlanOptions = {}): Plan {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw invalidArgument(name, "a whole number of at least 1", value);
     }
+  }
+  checkNames({ layout: [layout, LAYOUTS], dtype: [dtype, MODULE_DTYPES] });
+  checkNames({ reduceDtype: [reduceDtype, ["float32", dtype]] });
+  for (const field of ["num_attention_heads", "intermediate_size"] as const) {
+    if (config[field] % t === 0) continue;
+    const expected = `a multiple of ${t} (the ranks of tensor parallelism)`;
+    throw badField(field, expected, config[field]);
   }
   const { hidden_size: d, intermediate_size: f, num_hidden_layers: layers } = config;
   const [rows, columns] = gridOf(config);
@@ -77,6 +91,8 @@ export function planOf(config: ViT22BConfig, options: PlanOptions = {}): Plan {
   const local = layout === "replicated" ? stream : stream / t;
   const hidden = (own * paddedTokens * (f + 3 * d)) / t;
   const wide = 2 * local + 1.5 * hidden + stream;
+  // The fused product and its keys and values by heads.
+  const pooling = config.pooling === "map" ? 5 * own * tokens * d : 0;
   return {
     ranks: t * dataParallel,
     tensorParallel: t,
@@ -88,7 +104,7 @@ export function planOf(config: ViT22BConfig, options: PlanOptions = {}): Plan {
     paddedTokens,
     parameters,
     parameterBytes: parameters * bytes,
-    activationBytes: wide * bytes + local * sumBytes,
+    activationBytes: Math.max(wide * bytes + local * sumBytes, pooling * bytes),
     flops: flopsOf(config, own, tokens) / t + replicatedFlops(config, own, tokens),
     traffic: t === 1 ? {} : trafficOf(config, { t, layout, own, stream, bytes, sumBytes, layers }),
   };
@@ -111,6 +127,12 @@ export function dryRun(config: ViT22BConfig, options: PlanOptions = {}, rank = 0
   };
   const counted = JSON.parse(native().dryRun(JSON.stringify(request)));
   return counted as Pick<Plan, "parameters" | "parameterBytes" | "traffic">;
+}
+
+function checkNames(given: Record<string, [value: string, known: readonly string[]]>): void {
+  for (const [name, [value, known]] of Object.entries(given)) {
+    if (!known.includes(value)) throw invalidArgument(name, `one of ${known.join(", ")}`, value);
+  }
 }
 
 /** Numbers of one of `t` ranks: matrices of layers, and what is cut with them, are shared. */
@@ -149,7 +171,7 @@ function trafficOf(config: ViT22BConfig, sizes: Sizes): Record<string, Traffic> 
   const { t, layout, stream, bytes, sumBytes, layers } = sizes;
   const pairs = layers * (config.block === "sequential" ? 2 : 1);
   const summed = (count: number) => Math.floor((2 * (t - 1) * count * 4) / t);
-  // Ranks agree before every layer whether to go on.
+  // Before every layer ranks send whether to go on.
   const agreeing = { calls: layers, bytes: layers * summed(1) };
   if (layout === "replicated") {
     const one = Math.floor((2 * (t - 1) * stream * sumBytes) / t);

@@ -17,10 +17,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Weights may take their time; a rank that is stopped meanwhile is found then.
-constexpr milliseconds kLoading = std::chrono::minutes(30);
-// To connect with each other where the last one has come at the last moment.
-constexpr milliseconds kConnect{1000};
+// Packing weights may take its time; a rank that is stopped meanwhile is found then.
+constexpr milliseconds kPacking = std::chrono::minutes(30);
+// Of the time to meet this much, or half of it, is kept for two steps after the meeting: to connect
+// with each other, where the last one has come at the last moment, and to hear how that has ended.
+constexpr milliseconds kAfterwards{2000};
+milliseconds kept_of(const Launch& launch) {
+  return std::min(kAfterwards, launch.timeout / 2);
+}
 
 /// Runs `work` on a thread of its own, which is left behind where patience ends first: a store
 /// whose process is stopped does not answer, and cannot be asked with a time limit.
@@ -37,9 +41,8 @@ auto within(const Patience& patience, JobContext& context, const std::string& pl
     }
   }).detach();
   const JobContext::Yielded yielded(context);
-  const Patience longer = patience.longer_by(2 * kConnect);
   while (future.wait_for(milliseconds(5)) != std::future_status::ready) {
-    if (!context.cancelled() && !longer.over()) continue;
+    if (!context.cancelled() && !patience.over()) continue;
     patience.abandon();
     context.checkpoint();  // may know of a cancel
     throw Error(ErrorCode::kRendezvous,
@@ -72,7 +75,7 @@ JoinedGroup meet_and_connect(const Launch& launch, const Patience& patience) {
     const GlooOptions gloo{.rank = launch.rank % launch.together,
                            .size = launch.together,
                            .host = address,
-                           .timeout = patience.left() + kConnect};
+                           .timeout = patience.left() + kept_of(launch) / 2};
     store = c10::make_intrusive<c10d::PrefixStore>(replica, std::move(store));
     auto backend = make_gloo_backend(store, gloo);
     // No rank goes on before all are connected: it might end, and the store with it.
@@ -84,7 +87,7 @@ JoinedGroup meet_and_connect(const Launch& launch, const Patience& patience) {
     }
     backend->setTimeout(launch.collective_timeout);
     JoinedGroup joined{make_c10d_group(backend, launch.collective_timeout),
-                       make_c10d_group(backend, kLoading)};
+                       make_c10d_group(backend, kPacking)};
     if (launch.device.is_cuda()) {
       patience.now_for("the cards of the other ranks, by NCCL");
       joined.group = make_nccl_group(store, joined.group, launch.collective_timeout, launch.device);
@@ -135,7 +138,9 @@ JoinedGroup join(const Launch& launch, JobContext& context) {
   if (launch.size == 1) return {};
   const Patience patience(launch.timeout);
   return within(patience, context, launch.master.text(),
-                [=] { return meet_and_connect(launch, patience); });
+                [=, inner = patience.shorter_by(kept_of(launch))] {
+                  return meet_and_connect(launch, inner);
+                });
 #else
   throw Error(ErrorCode::kUnsupported, "ranks of a launcher need Linux: libtorch has Gloo there");
 #endif

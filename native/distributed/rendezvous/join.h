@@ -30,7 +30,8 @@ struct Launch {
 };
 
 /// This rank's end of a group, twice: the collectives of `patient` wait for ranks that are long at
-/// work, such as reading weights, and fail all the same once one is lost.
+/// work after all have read their weights, such as packing them, and fail all the same once one is
+/// lost.
 struct JoinedGroup {
   std::shared_ptr<Group> group;
   std::shared_ptr<Group> patient;

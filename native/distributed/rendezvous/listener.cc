@@ -111,7 +111,10 @@ int listen_at(const Endpoint& endpoint) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = port;
-  address.sin_addr.s_addr = htonl(loopback ? INADDR_LOOPBACK : INADDR_ANY);
+  // Loopback is a whole network of addresses, of which the others look for the one they were given.
+  if (!loopback || inet_pton(AF_INET, endpoint.host.c_str(), &address.sin_addr) != 1) {
+    address.sin_addr.s_addr = htonl(loopback ? INADDR_LOOPBACK : INADDR_ANY);
+  }
   if (listens(socket, reinterpret_cast<sockaddr*>(&address), sizeof address)) {
     return socket.release();
   }

@@ -32,6 +32,8 @@ class Patience {
     longer.end_ += grace;
     return longer;
   }
+  /// Of which some is kept for what comes after. The limit that messages tell is the same.
+  Patience shorter_by(Milliseconds kept) const { return longer_by(-kept); }
   /// Tells all copies that nobody waits for the result any more.
   void abandon() const { shared_->abandoned = true; }
   /// Notes what is waited for, a literal, for whoever waits for the whole.

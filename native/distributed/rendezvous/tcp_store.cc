@@ -40,7 +40,7 @@ c10::intrusive_ptr<c10d::Store> connect(const Endpoint& endpoint, bool serve,
   std::string host = endpoint.host;
   if (serve) {
     options.masterListenFd = listen_at(endpoint);
-    host = host == "::1" ? host : "127.0.0.1";
+    host = is_loopback(host) ? host : "127.0.0.1";
   } else {
     await_listener(endpoint, patience);
   }

@@ -94,12 +94,14 @@ at::Tensor ViT22B::features(Call& call, JobContext& context, NamedTensors& resul
   Trace trace{call.taps, call.options.get("telemetry", false)};
   at::Tensor x_Rd = ranks_.split(x_BNd);
   x_BNd.reset();
+  Votes votes = ranks_.votes(context);
   for (int64_t l = 0; l < config_.depth; ++l) {
-    ranks_.checkpoint(context);
+    votes.cast();
     const Timeline::Span span("block", "blocks");
     x_Rd = blocks_[l].forward(std::move(x_Rd), extent, trace);
     context.progress({static_cast<double>(l + 1), static_cast<double>(config_.depth), "blocks"});
   }
+  votes.count();
   if (trace.telemetry) {
     const at::Tensor statistics_L2 = at::stack(trace.statistics);
     results.emplace_back("max_attention_logit", statistics_L2.select(1, 0).contiguous());

@@ -110,14 +110,17 @@ at::Tensor Decoder::embed(const at::Tensor& ids_BT) const {
 at::Tensor Decoder::through(const at::Tensor& x_BTd, const DecoderPass& pass, Trace& trace) {
   trace.taps.record("embeddings", x_BTd);
   at::Tensor x_Rd = x_BTd.flatten(0, 1);
+  Votes votes = share_.ranks.votes(trace.context);
   for (size_t l = 0; l < layers_.size(); ++l) {
     // Single tokens are quick, and ranks need a message to agree: whoever decodes asks between
     // them.
-    if (pass.tokens > 1) checkpoint(trace.context);
+    if (pass.tokens > 1) votes.cast();
+    const Timeline::Span span("layer", "layers");
     x_Rd = layers_[l].forward(std::move(x_Rd), pass);
     if (trace.taps.any()) trace.taps.record(tap(l), x_Rd.unflatten(0, {pass.batch, pass.tokens}));
     if (trace.layers > 0) trace.context.progress({++trace.done, trace.layers, "layers"});
   }
+  votes.count();
   const at::Tensor normed_BTd = norm_(x_Rd).unflatten(0, {pass.batch, pass.tokens});
   trace.taps.record("norm", normed_BTd);
   return normed_BTd;

@@ -75,7 +75,10 @@ void DecoderLayer::add_parameters(std::vector<Parameter>& parameters, const std:
     }
   };
   Part queries{ranks.cut(0, query), query}, keys{share_.kv_heads, full.kv_heads * e};
-  if (keys.cut) keys.cut = Cut{0, keys.cut->begin * e, keys.cut->length * e};
+  if (keys.cut) {
+    keys.cut->begin *= e;
+    keys.cut->length *= e;
+  }
   int64_t begin = 0;
   const at::Tensor qkv = plain_memory(qkv_);
   for (const char* part : {"q", "k", "v"}) {

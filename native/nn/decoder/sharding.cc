@@ -15,7 +15,9 @@ DecoderShare::DecoderShare(const DecoderConfig& config, const ModuleOptions& opt
   own.kv_heads = std::max<int64_t>(1, config.kv_heads / size);
   own.hidden = ranks.share(config.hidden);
   if (config.vocabulary % size == 0) own.vocabulary = ranks.share(config.vocabulary);
-  kv_heads = Cut{0, ranks.rank() * config.kv_heads / size, own.kv_heads};
+  const int64_t sharers = std::max<int64_t>(1, size / config.kv_heads);
+  kv_heads = Cut{0, ranks.rank() * config.kv_heads / size, own.kv_heads,
+                 /*copy=*/ranks.rank() % sharers != 0};
 }
 
 }  // namespace torchsight

@@ -1,0 +1,26 @@
+#include "runtime/votes.h"
+
+#include <ATen/ops/full.h>
+
+#include <utility>
+
+#include "runtime/error.h"
+
+namespace torchsight {
+
+void Votes::cast() {
+  if (!group_) return context_.checkpoint();
+  count();
+  votes_ = at::full({1}, context_.cancelled() ? 1.0f : 0.0f, at::kFloat);
+  under_way_ = group_->start_all_reduce(votes_);
+}
+
+void Votes::count() {
+  if (!under_way_) return;
+  std::exchange(under_way_, nullptr)->wait();
+  if (votes_.item<float>() == 0) return;
+  context_.checkpoint();  // names the reason on the rank that knows it
+  throw Error(ErrorCode::kCancelled, "another rank of the group was cancelled");
+}
+
+}  // namespace torchsight
