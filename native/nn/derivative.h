@@ -9,8 +9,7 @@ namespace torchsight {
 /// Whether a result of these must have a derivative; undefined ones ask for none.
 template <typename... Tensors>
 bool needs_derivative(const Tensors&... operands) {
-  return at::GradMode::is_enabled() &&
-         ((operands.defined() && operands.requires_grad()) || ...);
+  return at::GradMode::is_enabled() && ((operands.defined() && operands.requires_grad()) || ...);
 }
 
 }  // namespace torchsight

@@ -74,7 +74,9 @@ void Linear::prepare(const at::Tensor& x_RI) {
     return;
   }
   const int64_t rows = x_RI.size(0);
-  if (weight_.requires_grad() || chosen_ || !worth_choosing(rows, weight_.numel(), weight_.options())) return;
+  if (weight_.requires_grad() || chosen_ ||
+      !worth_choosing(rows, weight_.numel(), weight_.options()))
+    return;
   kernel_ = choose_linear_kernel(rows, {{weight_.size(0), weight_.size(1)}});
   weight_ = pack_weight(weight_, kernel_, rows);
   chosen_ = true;

@@ -16,8 +16,8 @@ namespace torchsight {
 at::Tensor pack_weight(const at::Tensor& weight_OI, LinearKernel kernel, int64_t rows);
 /// The inverse of `pack_weight`.
 at::Tensor unpack_weight(const at::Tensor& packed, LinearKernel kernel);
-/// activation(x W^T + bias) for a weight in the layout of `kernel`; `bias` may be undefined. Where a
-/// derivative is needed the layout must be the plain one.
+/// activation(x W^T + bias) for a weight in the layout of `kernel`; `bias` may be undefined. Where
+/// a derivative is needed the layout must be the plain one.
 at::Tensor apply_linear(const at::Tensor& x_RI, const at::Tensor& packed, LinearKernel kernel,
                         const at::Tensor& bias_O, Activation activation);
 

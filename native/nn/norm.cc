@@ -12,7 +12,8 @@ namespace torchsight {
 namespace {
 
 bool fast(const at::Tensor& x, const Norm& norm) {
-  return !needs_derivative(x, norm.weight, norm.bias) && x.is_cpu() && x.scalar_type() == at::kFloat && x.stride(-1) == 1;
+  return !needs_derivative(x, norm.weight, norm.bias) && x.is_cpu() &&
+         x.scalar_type() == at::kFloat && x.stride(-1) == 1;
 }
 
 const float* data_or_null(const at::Tensor& tensor) {
@@ -25,7 +26,8 @@ bool has_kernel(const at::Tensor& x, const Norm& norm, const at::Tensor& weight)
     return !row.defined() || row.scalar_type() == x.scalar_type();
   };
   const bool biased = norm.kind == NormKind::kRms && norm.bias.defined();
-  return (x.is_cuda() || needs_derivative(x, weight, norm.bias)) && !biased && alike(weight) && alike(norm.bias);
+  return (x.is_cuda() || needs_derivative(x, weight, norm.bias)) && !biased && alike(weight) &&
+         alike(norm.bias);
 }
 
 at::Tensor normalize_by_kernel(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {

@@ -82,7 +82,8 @@ double ConfigReader::positive(std::string_view name, double most, double fallbac
 
 double ConfigReader::non_negative(std::string_view name, double most, double fallback) const {
   const Json* value = find(name);
-  return value && value->is_number() && value->as_double() == 0 ? 0 : positive(name, most, fallback);
+  return value && value->is_number() && value->as_double() == 0 ? 0
+                                                                : positive(name, most, fallback);
 }
 
 double ConfigReader::positive_or_null(std::string_view name, double most, double fallback) const {

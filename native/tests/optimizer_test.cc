@@ -19,8 +19,7 @@ using namespace torchsight::test;
 
 namespace {
 
-const std::filesystem::path kFixtures =
-    std::filesystem::path(TORCHSIGHT_FIXTURES) / "optimizers";
+const std::filesystem::path kFixtures = std::filesystem::path(TORCHSIGHT_FIXTURES) / "optimizers";
 const std::vector<std::string> kNames{"matrix", "square", "stack", "narrow", "row"};
 
 Schedule schedule_of(const std::string& json) {
@@ -103,8 +102,8 @@ TEST_CASE("schedules: rates are optax's") {
 }
 
 TEST_CASE("schedules: rsqrt as big_vision has it, by hand") {
-  const Schedule schedule = schedule_of(
-      R"({"kind":"rsqrt","peak":1e-3,"steps":177000,"warmup":10000,"cooldown":30000})");
+  const Schedule schedule =
+      schedule_of(R"({"kind":"rsqrt","peak":1e-3,"steps":177000,"warmup":10000,"cooldown":30000})");
   CHECK(schedule.at(0) == 0);
   CHECK(schedule.at(5'000) == doctest::Approx(0.5e-3));
   CHECK(schedule.at(10'000) == doctest::Approx(1e-3));
@@ -117,10 +116,11 @@ TEST_CASE("schedules: rsqrt as big_vision has it, by hand") {
 }
 
 TEST_CASE("schedules and optimizers: numbers that mean nothing are refused by name") {
-  for (const auto& [json, name] :
-       {std::pair{R"({"kind":"step"})", "schedule.kind"}, {R"({"peak":0})", "schedule.peak"},
-        {R"({"kind":"cosine"})", "schedule.steps"}, {R"({"warmup":-1})", "schedule.warmup"},
-        {R"({"cooldown":5,"steps":3,"warmup":3})", "schedule.steps"}}) {
+  for (const auto& [json, name] : {std::pair{R"({"kind":"step"})", "schedule.kind"},
+                                   {R"({"peak":0})", "schedule.peak"},
+                                   {R"({"kind":"cosine"})", "schedule.steps"},
+                                   {R"({"warmup":-1})", "schedule.warmup"},
+                                   {R"({"cooldown":5,"steps":3,"warmup":3})", "schedule.steps"}}) {
     CAPTURE(json);
     CHECK_THROWS_WITH_AS(schedule_of(json), doctest::Contains(name), Error);
   }

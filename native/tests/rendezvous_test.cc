@@ -208,7 +208,10 @@ TEST_CASE("faults at the master's port are told in time") {
       send(client, answer.data(), answer.size(), MSG_NOSIGNAL);
     }
   });
-  CHECK(contains(failure_of_join(launch(1, 2, taken)), "does not answer as one"));
+  // What is sent may be lost with the connection that is closed after it.
+  const std::string answered = failure_of_join(launch(1, 2, taken));
+  CHECK((contains(answered, "does not answer as one") ||
+         contains(answered, "something else than rank 0")));
   shutdown(silent, SHUT_RDWR);
   nonsense.join();
   close(silent);

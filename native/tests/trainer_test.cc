@@ -24,7 +24,8 @@ Json labelled(const std::string& changes = "{}") {
 
 NamedTensors batch_of(int64_t count, at::ScalarType dtype = at::kFloat) {
   const at::Tensor pixels = at::sin(at::arange(count * 3 * 12 * 12, dtype).mul(0.37));
-  const at::Tensor labels = at::sin(at::arange(count * 5, at::kFloat).mul(1.7)).gt(0).to(at::kFloat);
+  const at::Tensor labels =
+      at::sin(at::arange(count * 5, at::kFloat).mul(1.7)).gt(0).to(at::kFloat);
   return {{"pixel_values", pixels.view({count, 3, 12, 12})}, {"labels", labels.view({count, 5})}};
 }
 
@@ -98,8 +99,8 @@ TEST_CASE("derivatives: of every weight, as finite differences have them") {
       constexpr double kStep = 1e-6;
       for (const Weight& weight : weights) {
         CAPTURE(weight.name);
-        const at::Tensor way = at::cos(at::arange(weight.value.numel(), at::kDouble))
-                                   .view(weight.value.sizes());
+        const at::Tensor way =
+            at::cos(at::arange(weight.value.numel(), at::kDouble)).view(weight.value.sizes());
         at::Tensor memory = weight.value;
         memory.add_(way, kStep);
         const double above = value().item<double>();

@@ -48,8 +48,8 @@ Schedule Schedule::from_json(const Json& json) {
   schedule.end = reader.non_negative("end", kHighestRate, 0);
   schedule.timescale = reader.positive("timescale", kHighestRate, schedule.timescale);
   schedule.shift = reader.size("shift", kMostSteps, 0, 0);
-  const bool needs_end = schedule.kind == Kind::kLinear || schedule.kind == Kind::kCosine ||
-                         schedule.cooldown > 0;
+  const bool needs_end =
+      schedule.kind == Kind::kLinear || schedule.kind == Kind::kCosine || schedule.cooldown > 0;
   if (needs_end && schedule.steps <= schedule.warmup) {
     reader.refuse("more steps than those of the warm-up", "steps", std::to_string(schedule.steps));
   }

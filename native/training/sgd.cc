@@ -24,8 +24,7 @@ class Sgd final : public Optimizer {
             int64_t step) override {
     for (const auto& [factors, indices] : groups_) {
       const auto& [factor, decay] = factors;
-      const auto momenta =
-          momentum_ > 0 ? chosen(momenta_, indices) : std::vector<at::Tensor>{};
+      const auto momenta = momentum_ > 0 ? chosen(momenta_, indices) : std::vector<at::Tensor>{};
       at::_fused_sgd_(chosen(values_, indices), chosen(gradients, indices), momenta, decay,
                       momentum_, rate * factor, /*dampening=*/0, nesterov_ && momentum_ > 0,
                       /*maximize=*/false, /*is_first_step=*/step == 0);

@@ -148,7 +148,8 @@ class Trainer final : public Session {
   [[noreturn]] static void refuse(const std::string& what) {
     throw Error(ErrorCode::kBadInput,
                 "expected the state of a trainer of this model with these options, but it differs "
-                "in " + what);
+                "in " +
+                    what);
   }
 
   // Everything that moves but the weights and the number of the step.

@@ -71,9 +71,10 @@ std::vector<Weight> weights_to_train(Module& module, const std::vector<GroupOpti
   }
   for (size_t g = 0; g < groups.size(); ++g) {
     if (used[g]) continue;
-    throw Error(ErrorCode::kBadConfig, "expected a pattern that fits a parameter which no earlier "
-                                       "one fits for groups.pattern but received \"" +
-                                           groups[g].pattern + "\"");
+    throw Error(ErrorCode::kBadConfig,
+                "expected a pattern that fits a parameter which no earlier "
+                "one fits for groups.pattern but received \"" +
+                    groups[g].pattern + "\"");
   }
   if (weights.empty()) {
     throw Error(ErrorCode::kBadConfig, "expected parameters to train but all are frozen");

@@ -86,7 +86,7 @@ test("averages take the weights' place for a while", async (t) => {
   t.is((await trainer.evaluate(batch(0))).loss, plain.loss);
 });
 
-test("a batch that does not fit, and numbers that are none, end the run and change nothing", async (t) => {
+test("batches that do not fit, and numbers that are none, change nothing", async (t) => {
   await using net = await model();
   using trainer = new Trainer(net);
   await trainer.step(batch(0));
