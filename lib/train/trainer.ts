@@ -171,8 +171,8 @@ export class Trainer implements Disposable {
 
   /**
    * Goes on from a checkpoint of {@link save}: a folder of one, or one that has several, of which
-   * it is the newest whole one. The module must have been loaded from the same (see
-   * `Saved.folder`); `loader` is put where it was. Rejects with `BAD_CHECKPOINT` where it does not fit this run.
+   * it is the newest whole one. The module must have been loaded from the same; `loader` is put
+   * where it was. Rejects with `BAD_CHECKPOINT` where it does not fit this run.
    */
   async resume(out: string, loader?: Loader): Promise<Saved> {
     const { saved, state } = await readRun(out, this.options);
