@@ -110,10 +110,12 @@ void read_npz(std::string_view input) {
 }
 
 void read_source(std::string_view source) {
-  for (const InputCheck& check : read_input_checks(source)) {
-    require(check.strides.empty() || check.strides.size() == check.dimensions.size());
+  const std::vector<InputCheck> checks = read_input_checks(source);
+  for (const InputCheck& check : checks) {
+    const bool whole = unchecked_part(check, checks).empty();
+    require(check.strides.size() == check.dimensions.size() || (!whole && check.strides.empty()));
     for (const Dimension& dimension : check.dimensions) {
-      require(!dimension.size.text().empty());
+      require(!whole || !dimension.size.text().empty());
       dimension.size.value({{"s0", 3}});
     }
   }
