@@ -57,10 +57,12 @@ posix(
 );
 
 posix("output comes line by line, whole, with an end", async (t) => {
+  // However late rank 1 is started: the rest of the line waits until it has spoken.
+  const spoken = join(temporary(t), "spoken");
   const program =
-    'if [ $RANK = 0 ]; then printf "gr\\303"; sleep 0.2; printf "\\274n\\r\\n\\nlast"; ' +
-    "else sleep 0.1; echo between; fi";
-  const { stdout } = await launch("--nproc", "2", "--", "sh", "-c", program);
+    'if [ $RANK = 0 ]; then printf "gr\\303"; until [ -e "$0" ]; do sleep 0.01; done; ' +
+    'printf "\\274n\\r\\n\\nlast"; else echo between; sleep 0.2; : > "$0"; fi';
+  const { stdout } = await launch("--nproc", "2", "--", "sh", "-c", program, spoken);
   t.is(stdout, "[1] between\n[0] grün\n[0] \n[0] last\n");
 });
 
