@@ -7,6 +7,7 @@ import {
   resolveModel,
   weightsFile,
 } from "./checkpoint.js";
+import { checkOneOf, checkWholeNumber } from "./checks.js";
 import { describeValue, invalidArgument, TorchsightError } from "./errors.js";
 import type { Job, JobControl, Progress } from "./job.js";
 import { startJob } from "./jobs.js";
@@ -299,19 +300,17 @@ function checkOptions(options: LoadOptions): void {
   if (device !== undefined && typeof device !== "string") {
     throw invalidArgument("device", "the name of a device", device);
   }
-  if (dtype !== undefined && !MODULE_DTYPES.includes(dtype)) {
-    throw invalidArgument("dtype", `one of ${MODULE_DTYPES.join(", ")}`, dtype);
-  }
-  oneOf("layout", options.layout, LAYOUTS);
-  if (!isLaunchOption(options.group)) oneOf("group", options.group, [...GROUPS, "launcher"]);
+  checkOneOf("dtype", dtype, MODULE_DTYPES);
+  checkOneOf("layout", options.layout, LAYOUTS);
+  if (!isLaunchOption(options.group)) checkOneOf("group", options.group, [...GROUPS, "launcher"]);
   else checkJoining(options);
-  oneOf("overlap", options.overlap, OVERLAPS);
-  wholeNumber("seed", seed, 0);
-  wholeNumber("tensorParallel", tensorParallel, 1);
-  wholeNumber("dataParallel", dataParallel, 1);
-  wholeNumber("pieces", options.pieces, 1);
-  wholeNumber("collectiveTimeout", collectiveTimeout, 1);
-  wholeNumber("threads", threads, 1);
+  checkOneOf("overlap", options.overlap, OVERLAPS);
+  checkWholeNumber("seed", seed, 0);
+  checkWholeNumber("tensorParallel", tensorParallel, 1);
+  checkWholeNumber("dataParallel", dataParallel, 1);
+  checkWholeNumber("pieces", options.pieces, 1);
+  checkWholeNumber("collectiveTimeout", collectiveTimeout, 1);
+  checkWholeNumber("threads", threads, 1);
 }
 
 /** Processes of a launcher are neither started nor watched from here. */
@@ -325,14 +324,4 @@ function checkJoining({ isolate, dataParallel = 1, threads }: LoadOptions): void
     if (value === undefined) continue;
     throw invalidArgument(name, "no value beside the group of a launcher", value);
   }
-}
-
-function oneOf(name: string, value: unknown, known: readonly string[]): void {
-  if (value === undefined || known.includes(value as string)) return;
-  throw invalidArgument(name, `one of ${known.join(", ")}`, value);
-}
-
-function wholeNumber(name: string, value: unknown, least: number): void {
-  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= least)) return;
-  throw invalidArgument(name, `a whole number of at least ${least}`, value);
 }

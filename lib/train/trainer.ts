@@ -1,4 +1,5 @@
-import { invalidArgument, TorchsightError } from "../core/errors.js";
+import { checkWholeNumber } from "../core/checks.js";
+import { TorchsightError } from "../core/errors.js";
 import type { JobControl } from "../core/job.js";
 import type { Module } from "../core/module.js";
 import type { Session } from "../core/session.js";
@@ -120,8 +121,8 @@ export class Trainer implements Disposable {
    */
   async *fit(loader: Loader, options: FitOptions = {}): AsyncGenerator<Step> {
     const { steps = Number.POSITIVE_INFINITY, signal, out, saveEvery, keep = 2 } = options;
-    positive("saveEvery", saveEvery);
-    positive("keep", keep);
+    checkWholeNumber("saveEvery", saveEvery, 1);
+    checkWholeNumber("keep", keep, 1);
     if (this.#steps >= steps) return;
     let last = performance.now();
     let saved = -1;
@@ -210,9 +211,4 @@ export class Trainer implements Disposable {
 
 function sizeOf(batch: Batch): number {
   return Object.values(batch)[0]?.shape[0] ?? 0;
-}
-
-function positive(name: string, value: number | undefined): void {
-  if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return;
-  throw invalidArgument(name, "a whole number of at least 1", value);
 }

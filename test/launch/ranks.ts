@@ -1,9 +1,11 @@
 /** Running ranks as processes, and reading what they tell. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
+import { freePort } from "../../lib/launch/rank_environments.js";
 import type { JoinRequest } from "../../lib/native/addon.js";
+
+export { freePort };
 
 export const ENCODE = fileURLToPath(new URL("programs/encode.mjs", import.meta.url));
 export const SCRIPT_OF_RANK = fileURLToPath(new URL("programs/rank.mjs", import.meta.url));
@@ -49,16 +51,6 @@ export function runCommand(
 /** `torchsight launch WORDS`. */
 export function launch(...words: string[]): Promise<Ran> {
   return runCommand(process.execPath, [MAIN, "launch", ...words]);
-}
-
-/** A port of this machine that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** What a rank of `programs/encode.mjs` tells. */

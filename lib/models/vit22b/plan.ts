@@ -1,6 +1,6 @@
 /** What a ViT-22B costs each rank of a mesh: on paper, and as a dry run counts it. */
+import { checkOneOf, checkWholeNumber } from "../../core/checks.js";
 import { badField } from "../../core/config.js";
-import { invalidArgument } from "../../core/errors.js";
 import { LAYOUTS, type Layout, MODULE_DTYPES, type ModuleDType } from "../../core/load.js";
 import { native } from "../../core/runtime.js";
 import { gridOf, type ViT22BConfig } from "./config.js";
@@ -68,13 +68,12 @@ const BYTES: Readonly<Record<ModuleDType, number>> = {
 export function planOf(config: ViT22BConfig, options: PlanOptions = {}): Plan {
   const { tensorParallel: t = 1, dataParallel = 1, layout = "tokens" } = options;
   const { dtype = "bfloat16", reduceDtype = "float32", batch = dataParallel } = options;
-  for (const [name, value] of Object.entries({ tensorParallel: t, dataParallel, batch })) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw invalidArgument(name, "a whole number of at least 1", value);
-    }
-  }
-  checkNames({ layout: [layout, LAYOUTS], dtype: [dtype, MODULE_DTYPES] });
-  checkNames({ reduceDtype: [reduceDtype, ["float32", dtype]] });
+  checkWholeNumber("tensorParallel", t, 1);
+  checkWholeNumber("dataParallel", dataParallel, 1);
+  checkWholeNumber("batch", batch, 1);
+  checkOneOf("layout", layout, LAYOUTS);
+  checkOneOf("dtype", dtype, MODULE_DTYPES);
+  checkOneOf("reduceDtype", reduceDtype, ["float32", dtype]);
   for (const field of ["num_attention_heads", "intermediate_size"] as const) {
     if (config[field] % t === 0) continue;
     const expected = `a multiple of ${t} (the ranks of tensor parallelism)`;
@@ -127,12 +126,6 @@ export function dryRun(config: ViT22BConfig, options: PlanOptions = {}, rank = 0
   };
   const counted = JSON.parse(native().dryRun(JSON.stringify(request)));
   return counted as Pick<Plan, "parameters" | "parameterBytes" | "traffic">;
-}
-
-function checkNames(given: Record<string, [value: string, known: readonly string[]]>): void {
-  for (const [name, [value, known]] of Object.entries(given)) {
-    if (!known.includes(value)) throw invalidArgument(name, `one of ${known.join(", ")}`, value);
-  }
 }
 
 /** Numbers of one of `t` ranks: matrices of layers, and what is cut with them, are shared. */
