@@ -13,6 +13,7 @@
 #include "generation/sampling.h"
 #include "runtime/error.h"
 #include "tests/model_support.h"
+#include "tests/paths.h"
 
 using namespace torchsight;
 using namespace torchsight::test;
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr double kGate = 5e-5;  // of the standard deviation
-const fs::path kFixtures = fs::path(TORCHSIGHT_FIXTURES) / "generation";
+const fs::path kFixtures = fixtures() / "generation";
 
 Json read_json(const fs::path& path) {
   std::ifstream file(path);

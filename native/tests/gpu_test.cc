@@ -11,6 +11,7 @@
 #include "model_support.h"
 #include "nn/compact_linear.h"
 #include "nn/float8_linear.h"
+#include "paths.h"
 #include "remote/load_module.h"
 #include "remote/worker_process.h"
 #include "runtime/accelerator.h"
@@ -80,7 +81,7 @@ Json vit_for_cards() {
 }
 
 std::shared_ptr<Module> isolated(Json config, int64_t ranks = 1) {
-  set_worker_paths({TORCHSIGHT_WORKER, TORCHSIGHT_LIBRARIES});
+  set_worker_paths({test::worker().string(), test::libraries().string()});
   Json request(Json::Object{{"config", std::move(config)}, {"seed", 1}, {"isolate", true}});
   request.set("device", "cuda").set("tensorParallel", ranks);
   JobContext context;

@@ -12,13 +12,14 @@
 
 #include "io/tensor_file.h"
 #include "runtime/load_plan.h"
+#include "tests/paths.h"
 
 namespace torchsight::test {
 namespace fs = std::filesystem;
 
 std::vector<fs::path> vit22b_fixtures() {
   std::vector<fs::path> folders;
-  for (const auto& entry : fs::directory_iterator(fs::path(TORCHSIGHT_FIXTURES) / "vit22b")) {
+  for (const auto& entry : fs::directory_iterator(fixtures() / "vit22b")) {
     folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());

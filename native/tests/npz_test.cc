@@ -5,13 +5,14 @@
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include "tests/files.h"
+#include "tests/paths.h"
 
 using namespace torchsight;
 using namespace torchsight::tests;
 
 namespace {
 
-const std::filesystem::path kFolder = std::filesystem::path(TORCHSIGHT_FIXTURES) / "npz";
+const std::filesystem::path kFolder = test::fixtures() / "npz";
 
 std::string npy_bytes(const std::string& dict, size_t data_bytes, char major = 1) {
   const std::string length = little_endian(dict.size(), major == 1 ? 2 : 4);

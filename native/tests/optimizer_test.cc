@@ -11,6 +11,7 @@
 #include "io/tensor_file.h"
 #include "runtime/error.h"
 #include "tests/model_support.h"
+#include "tests/paths.h"
 #include "training/optimizer.h"
 #include "training/schedule.h"
 
@@ -19,7 +20,7 @@ using namespace torchsight::test;
 
 namespace {
 
-const std::filesystem::path kFixtures = std::filesystem::path(TORCHSIGHT_FIXTURES) / "optimizers";
+const std::filesystem::path kFixtures = test::fixtures() / "optimizers";
 const std::vector<std::string> kNames{"matrix", "square", "stack", "narrow", "row"};
 
 Schedule schedule_of(const std::string& json) {

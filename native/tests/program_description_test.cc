@@ -8,6 +8,7 @@
 #include "programs/target.h"
 #include "programs/wrapper_source.h"
 #include "tests/files.h"
+#include "tests/paths.h"
 
 using namespace torchsight;
 using namespace torchsight::tests;
@@ -269,7 +270,7 @@ TEST_CASE("libraries that the system would stumble over are refused") {
   CHECK(outcome("#!/bin/sh", 9) == "BAD_CHECKPOINT/NOT_A_LIBRARY");
   CHECK(outcome("", 0) == "BAD_CHECKPOINT/NOT_A_LIBRARY");
 #ifdef __linux__
-  const auto path = std::filesystem::path(TORCHSIGHT_LIBRARIES) / "libc10.so";
+  const auto path = test::libraries() / "libc10.so";
   const std::string whole = read_file(path).substr(0, kLibraryHeaders);
   const uint64_t size = std::filesystem::file_size(path);
   CHECK(outcome(whole, size) == "accepted");

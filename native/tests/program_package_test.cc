@@ -5,6 +5,7 @@
 #include "programs/scratch.h"
 #include "runtime/loader.h"
 #include "tests/files.h"
+#include "tests/paths.h"
 
 using namespace torchsight;
 using namespace torchsight::tests;
@@ -41,10 +42,10 @@ std::string archive_of(const Files& files) {
 // A library of this machine whose headers are sound, and that holds nothing.
 std::string library() {
 #ifdef __APPLE__
-  const auto c10 = std::filesystem::path(TORCHSIGHT_LIBRARIES) / "libc10.dylib";
+  const auto c10 = test::libraries() / "libc10.dylib";
   return read_file(c10).substr(0, 64);
 #else
-  const auto c10 = std::filesystem::path(TORCHSIGHT_LIBRARIES) / "libc10.so";
+  const auto c10 = test::libraries() / "libc10.so";
   std::string header = read_file(c10).substr(0, 64);
   header[56] = header[57] = 0;  // no segments
   return header;

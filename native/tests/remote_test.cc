@@ -12,6 +12,7 @@
 
 #include "runtime/error.h"
 #include "runtime/threads.h"
+#include "tests/paths.h"
 
 using namespace torchsight;
 using namespace std::chrono_literals;
@@ -19,7 +20,7 @@ using namespace std::chrono_literals;
 namespace {
 
 std::shared_ptr<Module> load(int64_t ranks, int64_t timeout_ms = 5000, const char* group = "gloo") {
-  set_worker_paths({TORCHSIGHT_WORKER, TORCHSIGHT_LIBRARIES});
+  set_worker_paths({test::worker().string(), test::libraries().string()});
   Json config(Json::Object{{"model_type", "torchsight_diagnostics"}, {"allow_abort", true}});
   Json request(Json::Object{{"config", config}, {"seed", 1}, {"isolate", true}});
   request.set("tensorParallel", ranks).set("collectiveTimeout", timeout_ms).set("threads", 1);

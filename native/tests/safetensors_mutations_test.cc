@@ -5,6 +5,7 @@
 
 #include "io/safetensors.h"
 #include "tests/files.h"
+#include "tests/paths.h"
 
 using namespace torchsight;
 using namespace torchsight::tests;
@@ -52,7 +53,7 @@ std::string content_of(const TensorFile& file) {
 
 TEST_CASE("mutated files get the reference's verdict, duplicate keys apart") {
   const TemporaryFolder folder;
-  const auto fixture = std::filesystem::path(TORCHSIGHT_FIXTURES) / "safetensors" / "mutations.txt";
+  const auto fixture = test::fixtures() / "safetensors" / "mutations.txt";
   std::ifstream lines(fixture);
   std::vector<std::string> bases;
   std::string line;

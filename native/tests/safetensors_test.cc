@@ -4,6 +4,7 @@
 
 #include "io/checkpoint.h"
 #include "tests/files.h"
+#include "tests/paths.h"
 
 using namespace torchsight;
 using namespace torchsight::tests;
@@ -48,7 +49,7 @@ TEST_CASE("every dtype goes out and comes back bit for bit") {
 
 TEST_CASE("files are those of the reference implementation, byte for byte") {
   const TemporaryFolder folder;
-  const auto reference = std::filesystem::path(TORCHSIGHT_FIXTURES) / "safetensors" / "written";
+  const auto reference = test::fixtures() / "safetensors" / "written";
   const auto file = open_file(reference / "mixed.safetensors");
   NamedTensors tensors;
   for (const TensorInfo& info : file.tensors()) tensors.emplace_back(info.name, file.load(info));

@@ -9,6 +9,7 @@
 #include "nn/siglip_vision.h"
 #include "runtime/error.h"
 #include "tests/model_support.h"
+#include "tests/paths.h"
 
 using namespace torchsight;
 using namespace torchsight::test;
@@ -42,8 +43,7 @@ bool refused(const std::string& config, const std::string& field) {
 }  // namespace
 
 TEST_CASE("positions are resized between their corners as scipy.ndimage.zoom does") {
-  const Json given =
-      read_json(fs::path(TORCHSIGHT_FIXTURES) / "siglip_positions" / "positions.json");
+  const Json given = read_json(test::fixtures() / "siglip_positions" / "positions.json");
   const int64_t grid = given.get("grid", 0), width = given.get("width", 0);
   const int64_t rows = given.get("rows", 0), columns = given.get("columns", 0);
   const at::Tensor table_Nd = numbers(given.at("table"), {grid * grid, width});
