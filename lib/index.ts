@@ -71,6 +71,7 @@ export {
 export { type Disposable, enableGrad, gradEnabled, keep, noGrad, tidy } from "./core/scope.js";
 export { Session, type SessionCallOptions } from "./core/session.js";
 export { Tensor } from "./core/tensor.js";
+export * from "./data/index.js";
 export * as shapesworld from "./data/shapesworld/index.js";
 export {
   type Caption,

@@ -2,6 +2,7 @@ import { decode } from "./decode.js";
 import { detect } from "./detect.js";
 import { encode } from "./encode.js";
 import { load } from "./load.js";
+import { loader } from "./loader.js";
 import { operators } from "./operators.js";
 import { overlap } from "./overlap.js";
 import type { Benchmark } from "./report.js";
@@ -17,5 +18,6 @@ export const benchmarks: readonly Benchmark[] = [
   overlap,
   load,
   shapes,
+  loader,
   start,
 ];

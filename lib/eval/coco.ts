@@ -109,7 +109,8 @@ function* linesOf(results: readonly CocoResult[]): Generator<string> {
   yield "\n]\n";
 }
 
-async function readJson(path: string): Promise<unknown> {
+/** @internal The value of a JSON file. */
+export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, "utf8"));
   } catch (error) {
