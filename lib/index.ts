@@ -112,7 +112,7 @@ export {
 } from "./media/video.js";
 export * as gemma from "./models/gemma/index.js";
 export { Gemma, type GemmaLoadOptions, type TextScore } from "./models/gemma/pipeline.js";
-export { systems } from "./models/index.js";
+export { systems, trainable } from "./models/index.js";
 export * as owlvit from "./models/owlvit/index.js";
 export {
   type Detection,
@@ -153,6 +153,8 @@ export {
   ViT22B,
   type ViT22BImage,
 } from "./models/vit22b/pipeline.js";
+export * as recipes from "./recipes/index.js";
+export { parseRecipe, type Recipe, readRecipe, runRecipe } from "./recipes/index.js";
 export {
   type Embedding,
   EmbeddingIndex,

@@ -184,3 +184,21 @@ export function deviceName(value: string): string {
   if (/^(auto|cpu|cuda(:\d+)?|mps)$/.test(value)) return value;
   throw usage(`expected auto, cpu, cuda[:i] or mps for --device but received ${value}`);
 }
+
+/**
+ * The words of `--set`, NAME=VALUE with values in JSON.
+ *
+ * @throws TorchsightError `USAGE` for other words
+ */
+export function parseSettings(words: readonly string[]): Record<string, unknown> {
+  const entries = words.map((word) => {
+    const at = word.indexOf("=");
+    if (at < 1) throw usage(`expected NAME=JSON for --set but received ${word}`);
+    try {
+      return [word.slice(0, at), JSON.parse(word.slice(at + 1)) as unknown] as const;
+    } catch {
+      throw usage(`expected a JSON value, such as 1, true or "text", in --set ${word}`);
+    }
+  });
+  return Object.fromEntries(entries);
+}

@@ -7,7 +7,7 @@ import { ops } from "../core/ops.js";
 import { Program } from "../core/program.js";
 import type { Tensor } from "../core/tensor.js";
 import "../models/index.js";
-import { usage } from "./arguments.js";
+import { parseSettings, usage } from "./arguments.js";
 import { defineCommand } from "./command.js";
 import { loadOptions, MODEL_ARGS } from "./model_args.js";
 
@@ -80,18 +80,4 @@ function written(result: CallResult, keepDtype: boolean): Record<string, Tensor>
     return [name, ops.contiguous(plain)] as const;
   });
   return Object.fromEntries(named);
-}
-
-/** `k=v` words, whose values are JSON. */
-function parseSettings(words: readonly string[]): Record<string, unknown> {
-  const entries = words.map((word) => {
-    const at = word.indexOf("=");
-    if (at < 1) throw usage(`expected NAME=JSON for --set but received ${word}`);
-    try {
-      return [word.slice(0, at), JSON.parse(word.slice(at + 1)) as unknown] as const;
-    } catch {
-      throw usage(`expected a JSON value, such as 1, true or "text", in --set ${word}`);
-    }
-  });
-  return Object.fromEntries(entries);
 }

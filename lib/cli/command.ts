@@ -62,6 +62,8 @@ export interface Command<T extends ArgsDef = ArgsDef> {
   many?: readonly (keyof T & string)[];
   /** Whether everything after the positional arguments belongs to another program. */
   rest?: boolean;
+  /** Milliseconds that it may take to stop after an interrupt; 5000 by default. */
+  grace?: number;
   /** Returns the exit code where it is not 0; a failure is thrown. */
   run(context: CommandContext<T>): Promise<number | undefined> | Promise<void>;
 }

@@ -37,6 +37,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Draw a clip of Shapes World, and tell all that is known of it",
     load: async () => (await import("./shapes.js")).default,
   },
+  train: {
+    summary: "Train a model as a recipe says",
+    load: async () => (await import("./train.js")).default,
+  },
   launch: {
     summary: "Start a program once for each rank of a group",
     load: async () => (await import("./launch.js")).default,

@@ -10,7 +10,7 @@ export interface CommandEntry {
   load(): Promise<Command>;
 }
 
-/** How long a command may take to stop after an interrupt. */
+/** How long a command may take to stop after an interrupt, unless it says otherwise. */
 const INTERRUPT_GRACE_MS = 5000;
 const INTERRUPTED = 130;
 
@@ -50,7 +50,8 @@ async function runCommand(
   const stop = () => {
     // A second signal, or a command that does not listen, ends the program all the same.
     if (interrupt.signal.aborted) process.exit(INTERRUPTED);
-    setTimeout(() => process.exit(INTERRUPTED), INTERRUPT_GRACE_MS).unref();
+    const { grace = INTERRUPT_GRACE_MS } = command;
+    setTimeout(() => process.exit(INTERRUPTED), grace).unref();
     interrupt.abort();
   };
   process.on("SIGINT", stop).on("SIGTERM", stop);

@@ -1,5 +1,11 @@
 export type { PrecisionScores } from "./average-precision.js";
 export {
+  averagePrecision,
+  type LabelPrecisions,
+  meanAveragePrecision,
+  topOneAccuracy,
+} from "./classification.js";
+export {
   type CocoAnnotation,
   type CocoBox,
   type CocoCategory,

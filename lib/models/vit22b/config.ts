@@ -49,6 +49,8 @@ export interface ViT22BConfig {
   /** Classes of the head; 0 for none. */
   num_labels: number;
   loss: "sigmoid" | "softmax";
+  /** Names of the classes by index, `"0"` and so on, as transformers' configs have them. */
+  id2label?: Record<string, string>;
 }
 
 /** What a user must say of a config; all else has a default. */
@@ -104,6 +106,13 @@ const imageSize: Field = (name, value) => {
   throw badField(name, "a number of pixels or [height, width]", value);
 };
 
+const labelNames: Field = (name, value) => {
+  if (value === undefined) return value;
+  const names = Object.values(objectOf(value, name));
+  if (names.every((label) => typeof label === "string")) return value;
+  throw badField(name, "names by index", value);
+};
+
 const FIELDS: Record<keyof ViT22BConfig, FieldSpec> = {
   model_type: { check: oneOf("vit22b"), fallback: "vit22b" },
   hidden_size: { check: integer(1) },
@@ -130,6 +139,7 @@ const FIELDS: Record<keyof ViT22BConfig, FieldSpec> = {
   position_resize: { check: oneOf("bilinear", "bicubic_antialias"), fallback: "bilinear" },
   num_labels: { check: integer(0), fallback: 0 },
   loss: { check: oneOf("sigmoid", "softmax"), fallback: "sigmoid" },
+  id2label: { check: labelNames },
 };
 
 /**
@@ -139,9 +149,20 @@ const FIELDS: Record<keyof ViT22BConfig, FieldSpec> = {
  */
 export function parseConfig(input: unknown): ViT22BConfig {
   refuseMisspelt(Object.keys(objectOf(input, "the config")), Object.keys(FIELDS));
-  const config = parseFields<ViT22BConfig>(input, FIELDS);
+  const { id2label, ...config } = parseFields<ViT22BConfig>(input, FIELDS);
   checkTogether(config);
-  return config;
+  // Without a head, as of other tools' encoders, names mean nothing.
+  if (id2label === undefined || config.num_labels === 0) return config;
+  const places = Array.from({ length: config.num_labels }, (_, place) => String(place));
+  if (Object.keys(id2label).join() !== places.join()) {
+    throw badField("id2label", `names of the labels 0 to ${config.num_labels - 1}`, id2label);
+  }
+  return { ...config, id2label };
+}
+
+/** Names of the classes in order; undefined where the config has none. */
+export function labelsOf({ id2label }: ViT22BConfig): string[] | undefined {
+  return id2label && Object.values(id2label);
 }
 
 /** What holds between fields. */

@@ -10,3 +10,5 @@ export * from "./params.js";
 export * from "./pipeline.js";
 export * from "./plan.js";
 export type { ProcessingOptions } from "./processing.js";
+export * from "./shapes.js";
+export { training } from "./training.js";

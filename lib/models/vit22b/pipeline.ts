@@ -7,6 +7,7 @@ import { tidy } from "../../core/scope.js";
 import { Tensor } from "../../core/tensor.js";
 import { decodeImage, type ImageSource } from "../../media/image.js";
 import {
+  labelsOf,
   parseConfig,
   type ViT22BConfig,
   type ViT22BConfigInput,
@@ -125,6 +126,11 @@ export class ViT22B {
     options: EncodeOptions = {},
   ): Job<CallResult<ClassifyOutputs>> {
     return this.#run("classify", images, options);
+  }
+
+  /** Names of the classes in the order of the logits, where the config tells them. */
+  get labels(): readonly string[] | undefined {
+    return labelsOf(this.config);
   }
 
   /** Parameters of the model, item by item. */
