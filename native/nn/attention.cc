@@ -1,6 +1,7 @@
 #include "nn/attention.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 
@@ -14,6 +15,7 @@ at::Tensor attend(const at::Tensor& q_BHNe, const at::Tensor& k_BHMe, const at::
 }
 
 at::Tensor attention_statistics(const at::Tensor& q_BHNe, const at::Tensor& k_BHMe) {
+  const at::NoGradGuard no_grad;
   const auto dtype = at::promote_types(q_BHNe.scalar_type(), at::kFloat);
   const double scale = 1 / std::sqrt(static_cast<double>(q_BHNe.size(3)));
   at::Tensor largest, entropy;

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "nn/recompute.h"
+
 namespace torchsight {
 
 Encoder::Encoder(const EncoderConfig& config, std::string name, const ModuleOptions& options)
@@ -32,7 +34,10 @@ at::Tensor Encoder::forward(const at::Tensor& x_BNd, Trace& trace, const at::Ten
   for (size_t l = 0; l < layers_.size(); ++l) {
     votes.cast();
     const Timeline::Span span("layer", "layers");
-    x_Rd = layers_[l].forward(std::move(x_Rd), extent, mask);
+    const auto layer = [&own = layers_[l], extent, mask](at::Tensor x) {
+      return own.forward(std::move(x), extent, mask);
+    };
+    x_Rd = trace.recompute ? recomputed(std::move(x_Rd), layer, layer) : layer(std::move(x_Rd));
     if (trace.taps.wants(tap(l))) trace.taps.record(tap(l), ranks_.join(x_Rd, extent));
     trace.context.progress({++trace.done, trace.layers, "layers"});
   }

@@ -15,6 +15,7 @@ struct Trace {
   JobContext& context;
   double layers;  // of the whole call
   double done = 0;
+  bool recompute = false;  // as `Call::recompute`
 };
 
 /// A tower's layers.

@@ -72,6 +72,7 @@ struct Call {
   Json options;
   Taps taps;
   std::shared_ptr<Timeline> timeline = {};  // null: nobody wants to know
+  bool recompute = false;  // layers keep their inputs alone for a backward pass: nn/recompute.h
 
   /// The input of that name. Checked against the schema before, so a missing one is a bug.
   const at::Tensor& input(std::string_view name) const;

@@ -7,68 +7,12 @@
 #include <limits>
 
 #include "runtime/error.h"
-#include "tests/model_support.h"
+#include "tests/training_support.h"
 #include "training/gradients.h"
 #include "training/weights.h"
 
 using namespace torchsight;
 using namespace torchsight::test;
-
-namespace {
-
-Json labelled(const std::string& changes = "{}") {
-  Json config = small_config(changes);
-  config.set("num_labels", 5);
-  return config;
-}
-
-NamedTensors batch_of(int64_t count, at::ScalarType dtype = at::kFloat) {
-  const at::Tensor pixels = at::sin(at::arange(count * 3 * 12 * 12, dtype).mul(0.37));
-  const at::Tensor labels =
-      at::sin(at::arange(count * 5, at::kFloat).mul(1.7)).gt(0).to(at::kFloat);
-  return {{"pixel_values", pixels.view({count, 3, 12, 12})}, {"labels", labels.view({count, 5})}};
-}
-
-NamedTensors run(Session& trainer, const std::string& method, NamedTensors inputs = {}) {
-  Call call;
-  call.inputs = std::move(inputs);
-  call.options = Json::Object{};
-  JobContext context;
-  return trainer.call(method, call, context);
-}
-
-double loss_of(const NamedTensors& told) {
-  return get(told, "loss").item<double>();
-}
-
-std::unique_ptr<Session> trainer_of(Module& module, const std::string& options = "{}") {
-  return module.open_session("trainer", Json::parse(options));
-}
-
-std::vector<at::Tensor> values_of(Module& module) {
-  const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> values;
-  for (const Parameter& parameter : module.parameters()) values.push_back(parameter.tensor.clone());
-  return values;
-}
-
-bool same(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (!at::equal(a[i], b[i])) return false;
-  }
-  return a.size() == b.size();
-}
-
-// The largest difference of any weight.
-double distance(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  double most = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    most = std::max(most, (a[i] - b[i]).abs().max().item<double>());
-  }
-  return most;
-}
-
-}  // namespace
 
 TEST_CASE("derivatives: of every weight, as finite differences have them") {
   for (const char* changes :

@@ -23,6 +23,16 @@ void clip_gradients(std::vector<at::Tensor>& gradients, double norm, double most
   if (scale < 1) at::_foreach_mul_(gradients, scale);
 }
 
+void add_clipped(std::vector<at::Tensor>& sums, std::vector<at::Tensor> gradients, double most,
+                 double share) {
+  clip_gradients(gradients, global_norm(gradients), most);
+  if (sums.empty()) {
+    for (const at::Tensor& gradient : gradients) sums.push_back(gradient * share);
+  } else {
+    at::_foreach_add_(sums, gradients, share);
+  }
+}
+
 void check_finite(double loss, double norm, const std::vector<Weight>& weights,
                   const std::vector<at::Tensor>& gradients, int64_t step) {
   if (std::isfinite(loss) && std::isfinite(norm)) return;

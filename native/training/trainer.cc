@@ -1,107 +1,43 @@
 #include "training/trainer.h"
 
 #include <ATen/ATen.h>
-#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 
 #include <optional>
 
-#include "runtime/config_reader.h"
+#include "runtime/autocast.h"
 #include "runtime/error.h"
+#include "training/batch_parts.h"
 #include "training/gradients.h"
 #include "training/moving_average.h"
 #include "training/optimizer.h"
-#include "training/schedule.h"
+#include "training/trainer_options.h"
 
 namespace torchsight {
 namespace {
 
-constexpr int64_t kMost = int64_t{1} << 40;
 constexpr const char* kStep = "step";
 
-struct TrainerOptions {
-  Schedule schedule;
-  std::vector<GroupOptions> groups;
-  double clip = 0;  // 0: never
-  double ema = 0;   // 0: no averages
-  int64_t accumulate = 1;
-  std::optional<at::ScalarType> autocast;
-
-  static TrainerOptions from_json(const Json& json) {
-    const ConfigReader reader(json);
-    TrainerOptions options;
-    const Json* schedule = json.find("schedule");
-    const Json* groups = json.find("groups");
-    options.schedule = Schedule::from_json(schedule ? *schedule : Json(Json::Object{}));
-    if (groups) options.groups = groups_from_json(*groups);
-    options.clip = reader.non_negative("clip", 1e12, 0);
-    options.ema = reader.non_negative("ema", 1, 0);
-    options.accumulate = reader.size("accumulate", kMost, 1);
-    options.autocast = reader.choice<std::optional<at::ScalarType>>(
-        "autocast", {{"none", std::nullopt}, {"bfloat16", at::kBFloat16}});
-    return options;
-  }
-};
-
-// Computes products in another dtype while it lives; the weights stay what they are.
-class Autocast {
- public:
-  Autocast(at::DeviceType device, std::optional<at::ScalarType> dtype)
-      : device_(device), on_(dtype.has_value()) {
-    if (!on_) return;
-    at::autocast::set_autocast_enabled(device_, true);
-    at::autocast::set_autocast_dtype(device_, *dtype);
-    at::autocast::increment_nesting();
-  }
-  ~Autocast() {
-    if (!on_) return;
-    at::autocast::decrement_nesting();
-    at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(device_, false);
-  }
-  Autocast(const Autocast&) = delete;
-  Autocast& operator=(const Autocast&) = delete;
-
- private:
-  at::DeviceType device_;
-  bool on_;
-};
-
-// `count` parts of a batch, as even as can be.
-std::vector<Call> parts_of(const Call& call, const std::vector<TensorSpec>& inputs, int64_t count) {
-  std::vector<Call> parts;
-  const int64_t batch = call.inputs.front().second.size(0);
-  if (batch < count) {
-    throw Error(ErrorCode::kShape, "expected a batch of at least " + std::to_string(count) +
-                                       " (accumulate) but received " + std::to_string(batch));
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t begin = batch * i / count, end = batch * (i + 1) / count;
-    Call part;
-    part.options = call.options;
-    for (const TensorSpec& input : inputs) {
-      const at::Tensor& whole = call.input(input.name);
-      part.inputs.emplace_back(input.name, whole.narrow(0, begin, end - begin));
-    }
-    parts.push_back(std::move(part));
-  }
-  return parts;
-}
+const std::vector<OptionSpec> kPart{
+    {"part", "int", Json(0), "of the batch, from 0, which begins anew"},
+    {"share", "float", Json(1.0), "of the batch that the part is"}};
 
 class Trainer final : public Session {
  public:
   Trainer(Module& module, std::unique_ptr<Objective> objective, const Json& json)
-      : module_(module),
-        objective_(std::move(objective)),
+      : objective_(std::move(objective)),
         options_(TrainerOptions::from_json(json)),
-        weights_(weights_to_train(module, options_.groups)) {
+        adapters_(options_.adapters ? std::make_unique<Adapters>(module, *options_.adapters)
+                                    : nullptr),
+        weights_(weights_to_train(module, options_.groups, adapters_.get())) {
+    check_objective();
     const Json* optimizer = json.find("optimizer");
     optimizer_ = make_optimizer(optimizer ? *optimizer : Json(Json::Object{}), weights_);
     if (options_.ema > 0) averages_.emplace(options_.ema, weights_);
   }
 
   ~Trainer() override {
-    clear_gradients(weights_);
+    clear();
     for (Weight& weight : weights_) weight.leaf.requires_grad_(false);
   }
 
@@ -109,20 +45,39 @@ class Trainer final : public Session {
     const std::vector<TensorSpec> losses{{"loss", {}, {}}};
     std::vector<TensorSpec> told = losses;
     for (const char* name : {"gradient_norm", "learning_rate"}) told.push_back({name, {}, {}});
-    return {{kStep, "Moves the weights by one batch.", objective_->inputs(), told},
-            {"evaluate", "The loss of a batch.", objective_->inputs(), losses},
-            {"state", "What moves beside the weights.", {}, {}},
-            {"exchange", "Weights against their moving averages, and back.", {}, {}}};
+    std::vector<MethodSchema> schemas{
+        {kStep, "Moves the weights by one batch.", objective_->inputs(), told},
+        {"evaluate", "The loss of a batch.", objective_->inputs(), losses},
+        {"forward", "Outputs for a loss of one's own.", objective_->schema().inputs, {}},
+        {"backward", "Adds the gradients of such a loss.", losses, {}, kPart},
+        {"update", "Moves the weights by those gradients.", {}, told},
+        {"state", "What moves beside the weights.", {}, {}},
+        {"exchange", "Weights against their moving averages, and back.", {}, {}}};
+    if (!adapters_) return schemas;
+    schemas.insert(
+        schemas.end(),
+        {{"trained", "Adapters, and what is trained beside them.", {}, {}},
+         {"adopt", "Puts such weights in their places.", {}, {}},
+         {"take_out", "Puts the model's own weights in the adapted ones' place.", {}, {}},
+         {"merge", "Puts the adapted weights back.", {}, {}}});
+    return schemas;
   }
 
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override {
     if (method == kStep) return step(call, context);
+    if (method == "forward") return forward(call, context);
+    if (method == "backward") return backward_of(call);
+    if (method == "update") return finish(std::exchange(sums_, {}));
     const at::NoGradGuard no_grad;
     if (method == "evaluate") return losses(call, context).parts;
     if (method == "state") return snapshot();
     if (method == "exchange") return exchange();
+    if (adapters_ && method == "trained") return trained();
+    if (adapters_ && method == "adopt") return adopt(call.inputs);
+    if (adapters_ && method == "take_out") return adapters_->take_out(), NamedTensors{};
+    if (adapters_ && method == "merge") return adapters_->merge(), NamedTensors{};
     throw Error(ErrorCode::kNotFound,
-                "expected step, evaluate, state or exchange but received \"" + method + "\"");
+                "expected a method of this trainer but received \"" + method + "\"");
   }
 
   NamedTensors snapshot() const override {
@@ -142,9 +97,26 @@ class Trainer final : public Session {
     }
     for (auto& [name, tensor] : own) tensor.copy_(*find_tensor(state, name));
     step_ = step->item<int64_t>();
+    if (adapters_) adapters_->merge();
   }
 
  private:
+  // What the objective and the module must be able to do.
+  void check_objective() const {
+    const bool parts = options_.accumulate > 1 || options_.clip_per_example > 0;
+    if (parts && !objective_->separable()) {
+      throw Error(ErrorCode::kUnsupported,
+                  "expected a loss of each example by itself for accumulate or clipPerExample "
+                  "but received one of all pairs of a batch");
+    }
+    if (!options_.telemetry) return;
+    for (const OptionSpec& option : objective_->schema().options) {
+      if (option.name == "telemetry") return;
+    }
+    throw Error(ErrorCode::kUnsupported,
+                "expected a model that tells of its attention for telemetry");
+  }
+
   [[noreturn]] static void refuse(const std::string& what) {
     throw Error(ErrorCode::kBadInput,
                 "expected the state of a trainer of this model with these options, but it differs "
@@ -161,6 +133,11 @@ class Trainer final : public Session {
       }
       if (averages_) all.emplace_back("ema." + weights_[i].name, averages_->averages()[i]);
     }
+    if (!adapters_) return all;
+    for (const auto& [name, tensor] : adapters_->base()) all.emplace_back("base." + name, tensor);
+    for (const Weight& weight : adapters_->weights()) {
+      all.emplace_back("adapter." + weight.name, weight.value);
+    }
     return all;
   }
 
@@ -169,19 +146,38 @@ class Trainer final : public Session {
     return (*objective_)(call, context);
   }
 
-  NamedTensors step(Call& call, JobContext& context) {
+  void clear() const {
     clear_gradients(weights_);
-    NamedTensors told = backward(call, context);
-    const at::NoGradGuard no_grad;
+    if (adapters_) adapters_->clear();
+  }
+
+  // Of what the last backward passes have left.
+  std::vector<at::Tensor> gradients() const {
+    if (adapters_) adapters_->derive();
     std::vector<at::Tensor> gradients;
     for (const Weight& weight : weights_) gradients.push_back(weight.gradient());
+    return gradients;
+  }
+
+  NamedTensors step(Call& call, JobContext& context) { return finish(backward(call, context)); }
+
+  // Moves the weights by the gradients that are there. `told` is what the loss is the sum of.
+  NamedTensors finish(NamedTensors told) {
+    if (told.empty()) {
+      throw Error(ErrorCode::kBadInput,
+                  "expected a backward pass before update but there was none");
+    }
+    const at::NoGradGuard no_grad;
+    std::vector<at::Tensor> gradients =
+        options_.clip_per_example > 0 ? std::exchange(clipped_, {}) : this->gradients();
     const double norm = global_norm(gradients);
     check_finite(told.front().second.item<double>(), norm, weights_, gradients, step_);
     if (options_.clip > 0) clip_gradients(gradients, norm, options_.clip);
     const double rate = options_.schedule.at(step_);
     optimizer_->step(weights_, gradients, rate, step_);
     if (averages_) averages_->update(weights_, step_);
-    clear_gradients(weights_);
+    clear();
+    if (adapters_) adapters_->merge();
     ++step_;
     told.emplace_back("gradient_norm", at::scalar_tensor(norm, at::kDouble));
     told.emplace_back("learning_rate", at::scalar_tensor(rate, at::kDouble));
@@ -189,27 +185,80 @@ class Trainer final : public Session {
   }
 
   // Gradients of the mean over the whole batch; returns the parts of its loss.
-  NamedTensors backward(const Call& call, JobContext& context) {
-    const at::AutoGradMode gradients(true);
+  NamedTensors backward(Call& call, JobContext& context) {
+    const at::AutoGradMode enabled(true);
+    call.recompute = options_.recompute;
+    if (options_.telemetry) call.options.set("telemetry", true);
     const std::vector<TensorSpec> inputs = objective_->inputs();
-    const auto batch = static_cast<double>(call.input(inputs.front().name).size(0));
+    const int64_t batch = size_of_batch(call, inputs);
+    const int64_t count = options_.clip_per_example > 0 ? batch : options_.accumulate;
     NamedTensors sums;
-    for (Call& part : parts_of(call, inputs, options_.accumulate)) {
+    begin();
+    for (Call& part : parts_of(call, inputs, count)) {
       context.checkpoint();
-      const double share = static_cast<double>(part.inputs.front().second.size(0)) / batch;
-      const Losses losses = this->losses(part, context);
-      (losses.total * share).backward();
-      const at::NoGradGuard no_grad;
-      for (size_t i = 0; i < losses.parts.size(); ++i) {
-        const at::Tensor own = losses.parts[i].second.to(at::kDouble) * share;
-        if (sums.size() == i) {
-          sums.emplace_back(losses.parts[i].first, own);
-        } else {
-          sums[i].second.add_(own);
-        }
-      }
+      const double share = static_cast<double>(size_of_batch(part, inputs)) / batch;
+      add(sums, losses(part, context), share);
     }
     return sums;
+  }
+
+  // Before the first part of a batch.
+  void begin() {
+    clear();
+    clipped_.clear();
+  }
+
+  // The backward pass of one part of a batch.
+  void add(NamedTensors& sums, const Losses& losses, double share) {
+    (losses.total * share).backward();
+    const at::NoGradGuard no_grad;
+    if (options_.clip_per_example > 0) {
+      // The loss of one example alone, whose gradient is clipped before it gets its share.
+      std::vector<at::Tensor> own = gradients();
+      at::_foreach_div_(own, share);
+      add_clipped(clipped_, std::move(own), options_.clip_per_example, share);
+      clear();
+    }
+    add_losses(sums, losses, share);
+  }
+
+  NamedTensors forward(Call& call, JobContext& context) {
+    call.recompute = options_.recompute;
+    const Autocast autocast(weights_.front().value.device().type(), options_.autocast);
+    return objective_->outputs(call, context);
+  }
+
+  NamedTensors backward_of(const Call& call) {
+    const at::AutoGradMode enabled(true);
+    if (call.options.get("part", 0) == 0) {
+      begin();
+      sums_.clear();
+    }
+    const at::Tensor& loss = call.input("loss");
+    if (!loss.requires_grad()) {
+      throw Error(ErrorCode::kBadInput,
+                  "expected a loss that depends on weights that are trained but received one "
+                  "without derivatives");
+    }
+    add(sums_, {loss, {{"loss", loss.detach()}}, {}}, call.options.get("share", 1.0));
+    return {};
+  }
+
+  NamedTensors trained() const {
+    NamedTensors all;
+    for (const Weight& weight : weights_) all.emplace_back(weight.name, weight.value.clone());
+    return all;
+  }
+
+  NamedTensors adopt(const NamedTensors& given) {
+    if (given.size() != weights_.size()) refuse("the number of weights");
+    for (const Weight& weight : weights_) {
+      const at::Tensor* own = find_tensor(given, weight.name);
+      if (!own || own->sizes() != weight.value.sizes()) refuse(weight.name);
+    }
+    for (Weight& weight : weights_) weight.value.copy_(*find_tensor(given, weight.name));
+    adapters_->merge();
+    return {};
   }
 
   NamedTensors exchange() {
@@ -217,15 +266,18 @@ class Trainer final : public Session {
       throw Error(ErrorCode::kBadInput, "expected a trainer with ema for exchange");
     }
     averages_->exchange(weights_);
+    if (adapters_) adapters_->merge();
     return {};
   }
 
-  Module& module_;
   std::unique_ptr<Objective> objective_;
   TrainerOptions options_;
+  std::unique_ptr<Adapters> adapters_;  // null: the weights themselves are trained
   std::vector<Weight> weights_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<MovingAverage> averages_;
+  std::vector<at::Tensor> clipped_;  // of the examples so far
+  NamedTensors sums_;                // losses of parts that were given
   int64_t step_ = 0;
 };
 

@@ -4,13 +4,15 @@
 
 #include "runtime/config_reader.h"
 #include "runtime/error.h"
+#include "training/adapters.h"
 
 namespace torchsight {
 namespace {
 
 constexpr double kMost = 1e6;
 
-// Whether `name` fits `pattern`, in which * stands for any text.
+}  // namespace
+
 bool fits(std::string_view pattern, std::string_view name) {
   const size_t star = pattern.find('*');
   if (star == std::string_view::npos) return pattern == name;
@@ -22,12 +24,9 @@ bool fits(std::string_view pattern, std::string_view name) {
   return false;
 }
 
-// The memory that a view is a part of.
 at::Tensor leaf_of(const at::Tensor& value) {
   return value.is_view() ? at::Tensor(value._base()) : value;
 }
-
-}  // namespace
 
 std::vector<GroupOptions> groups_from_json(const Json& json) {
   std::vector<GroupOptions> groups;
@@ -52,22 +51,31 @@ at::Tensor Weight::gradient() const {
                           plain.storage_offset() + value.storage_offset() - leaf.storage_offset());
 }
 
-std::vector<Weight> weights_to_train(Module& module, const std::vector<GroupOptions>& groups) {
+std::vector<Weight> weights_to_train(Module& module, const std::vector<GroupOptions>& groups,
+                                     const Adapters* adapters) {
   std::vector<Weight> weights;
   std::vector<bool> used(groups.size());
-  for (const Parameter& parameter : module.parameters()) {
-    if (parameter.buffer) continue;
+  // Adds a weight as the first group that fits it says.
+  const auto add = [&](Weight weight, bool adapter) {
     GroupOptions own;
+    own.frozen = adapters && !adapter;
     for (size_t g = 0; g < groups.size(); ++g) {
-      if (!fits(groups[g].pattern, parameter.name)) continue;
+      if (!fits(groups[g].pattern, weight.name)) continue;
       used[g] = true;
       own = groups[g];
       break;
     }
-    if (own.frozen) continue;
-    const at::Tensor leaf = leaf_of(parameter.tensor);
-    leaf.requires_grad_(true);
-    weights.push_back({parameter.name, parameter.tensor, leaf, own.rate, own.decay});
+    if (own.frozen) return;
+    weight.rate = own.rate;
+    weight.decay = own.decay;
+    weights.push_back(std::move(weight));
+  };
+  for (const Parameter& parameter : module.parameters()) {
+    if (parameter.buffer || (adapters && adapters->adapts(parameter.name))) continue;
+    add({parameter.name, parameter.tensor, leaf_of(parameter.tensor)}, false);
+  }
+  if (adapters) {
+    for (Weight& weight : adapters->weights()) add(std::move(weight), true);
   }
   for (size_t g = 0; g < groups.size(); ++g) {
     if (used[g]) continue;
@@ -79,6 +87,7 @@ std::vector<Weight> weights_to_train(Module& module, const std::vector<GroupOpti
   if (weights.empty()) {
     throw Error(ErrorCode::kBadConfig, "expected parameters to train but all are frozen");
   }
+  for (const Weight& weight : weights) weight.leaf.requires_grad_(true);
   return weights;
 }
 

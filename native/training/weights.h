@@ -2,12 +2,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/json.h"
 #include "runtime/module.h"
 
 namespace torchsight {
+
+class Adapters;  // training/adapters.h
 
 /// What a group of parameters has of its own.
 struct GroupOptions {
@@ -19,6 +22,12 @@ struct GroupOptions {
 
 /// The groups of `[{pattern, rate, decay, frozen}]`. Throws `Error(kBadConfig)`.
 std::vector<GroupOptions> groups_from_json(const Json& json);
+
+/// Whether `name` fits `pattern`, in which * stands for any text.
+bool fits(std::string_view pattern, std::string_view name);
+
+/// The memory that a view is a part of: what autograd sees of it.
+at::Tensor leaf_of(const at::Tensor& value);
 
 /// A parameter that is trained.
 struct Weight {
@@ -32,10 +41,12 @@ struct Weight {
   at::Tensor gradient() const;
 };
 
-/// The parameters that are not frozen. Their memory requires gradients from now on, so that the
-/// module's methods can be differentiated where gradients are enabled. Throws `Error(kBadConfig)`
-/// where a group's pattern fits nothing or nothing is left to train.
-std::vector<Weight> weights_to_train(Module& module, const std::vector<GroupOptions>& groups);
+/// The parameters that are not frozen; with `adapters`, these and those parameters alone that fit a
+/// group, but for the ones that are adapted. Their memory requires gradients from now on, so that
+/// the module's methods can be differentiated where gradients are enabled. Throws
+/// `Error(kBadConfig)` where a group's pattern fits nothing or nothing is left to train.
+std::vector<Weight> weights_to_train(Module& module, const std::vector<GroupOptions>& groups,
+                                     const Adapters* adapters = nullptr);
 
 /// Forgets all gradients.
 void clear_gradients(const std::vector<Weight>& weights);

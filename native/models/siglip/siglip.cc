@@ -7,6 +7,7 @@
 #include "models/siglip/sharding.h"
 #include "nn/parameters.h"
 #include "runtime/error.h"
+#include "training/trainer.h"
 
 namespace torchsight::siglip {
 namespace {
@@ -77,6 +78,24 @@ std::vector<Parameter> Siglip::parameters() {
   return parameters;
 }
 
+std::unique_ptr<Session> Siglip::open_session(const std::string& kind, const Json& options) {
+  if (kind != "trainer") return Module::open_session(kind, options);
+  if (this->options().group) {
+    throw Error(ErrorCode::kUnsupported, "expected one rank for a trainer but received a group");
+  }
+  const std::string loss = options.get("loss", "sigmoid");
+  const std::string method = options.get("method", config_.both() ? "similarity" : "encode");
+  schema_of(method);
+  if (loss == "given") return open_trainer(*this, given_loss(*this, method), options);
+  if (method != "similarity") {
+    throw Error(ErrorCode::kUnsupported,
+                "expected both towers and their similarity, or a loss of one's own, for a trainer "
+                "but received \"" +
+                    method + "\"");
+  }
+  return open_trainer(*this, contrastive(*this, loss), options);
+}
+
 Siglip::Encoded Siglip::look(const Call& call, Trace& trace) {
   Encoded encoded;
   const bool pools = config_.vision->head;
@@ -104,7 +123,7 @@ Siglip::Encoded Siglip::read(const Call& call, Trace& trace) {
 
 NamedTensors Siglip::encode(Call& call, JobContext& context, bool pictures, const char* embeds) {
   const int64_t depth = pictures ? config_.vision->encoder.depth : config_.text->encoder.depth;
-  Trace trace{call.taps, context, static_cast<double>(depth)};
+  Trace trace{call.taps, context, static_cast<double>(depth), 0, call.recompute};
   const Encoded encoded = pictures ? look(call, trace) : read(call, trace);
   NamedTensors results{{"last_hidden_state", encoded.tokens}};
   if (encoded.pooled.defined()) results.emplace_back("pooler_output", encoded.pooled);
@@ -120,7 +139,7 @@ NamedTensors Siglip::similarity(Call& call, JobContext& context) {
   double layers = 0;
   if (!images_BE.defined()) layers += static_cast<double>(config_.vision->encoder.depth);
   if (!texts_NE.defined()) layers += static_cast<double>(config_.text->encoder.depth);
-  Trace trace{call.taps, context, layers};
+  Trace trace{call.taps, context, layers, 0, call.recompute};
   if (!images_BE.defined()) images_BE = look(call, trace).pooled;
   if (!texts_NE.defined()) texts_NE = read(call, trace).pooled;
   const at::Device device = logit_scale_1_.device();

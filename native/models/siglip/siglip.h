@@ -22,6 +22,11 @@ class Siglip final : public Module {
 
   std::vector<std::string> tap_names() const override;
   std::vector<Parameter> parameters() override;
+  /// "trainer": as `open_trainer`, of both towers and how pictures fit texts (`contrastive`), by
+  /// `loss`, sigmoid unless it is another; a tower that a batch brings embeddings for has no part
+  /// in it. A tower by itself takes losses that are given alone, of `encode` unless `method` is
+  /// another.
+  std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
 
  private:
   /// What a tower says of a batch.

@@ -4,6 +4,7 @@
 
 #include "models/vit22b/sharding.h"
 #include "nn/parameters.h"
+#include "nn/recompute.h"
 #include "runtime/accelerator.h"
 #include "runtime/error.h"
 #include "training/trainer.h"
@@ -83,7 +84,7 @@ std::unique_ptr<Session> ViT22B::open_session(const std::string& kind, const Jso
     throw Error(ErrorCode::kUnsupported, "expected one rank for a trainer but received a group");
   }
   const char* loss = config_.loss == Loss::kSigmoid ? "sigmoid" : "softmax";
-  return open_trainer(*this, classification(*this, "classify", options.get("loss", loss)), options);
+  return open_trainer(*this, objective_of_classifier(*this, options, loss), options);
 }
 
 at::Tensor ViT22B::features(Call& call, JobContext& context, NamedTensors& results) {
@@ -95,10 +96,19 @@ at::Tensor ViT22B::features(Call& call, JobContext& context, NamedTensors& resul
   at::Tensor x_Rd = ranks_.split(x_BNd);
   x_BNd.reset();
   Votes votes = ranks_.votes(context);
+  const auto layer = [&](Block& block, at::Tensor x) {
+    const auto first = [&](at::Tensor in) { return block.forward(std::move(in), extent, trace); };
+    if (!call.recompute) return first(std::move(x));
+    return recomputed(std::move(x), first, [&block, extent](at::Tensor in) {
+      Taps none;
+      Trace silent{none};
+      return block.forward(std::move(in), extent, silent);
+    });
+  };
   for (int64_t l = 0; l < config_.depth; ++l) {
     votes.cast();
     const Timeline::Span span("block", "blocks");
-    x_Rd = blocks_[l].forward(std::move(x_Rd), extent, trace);
+    x_Rd = layer(blocks_[l], std::move(x_Rd));
     context.progress({static_cast<double>(l + 1), static_cast<double>(config_.depth), "blocks"});
   }
   votes.count();
