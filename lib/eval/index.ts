@@ -22,6 +22,7 @@ export {
 } from "./coco.js";
 export { type CocoMetrics, type CocoScores, evaluateCoco } from "./evaluate-coco.js";
 export { evaluateLvis, type LvisMetrics, type LvisScores } from "./evaluate-lvis.js";
+export { LinearProbe, type LinearProbeOptions, linearProbe } from "./linear-probe.js";
 export {
   type ImageDetections,
   MAX_DETECTIONS,

@@ -16,7 +16,9 @@ import type { TrainerOptions } from "./options.js";
 const STATE = "trainer.safetensors";
 const RUN = "run.json";
 const NAME = /^step-(\d+)$/;
-const UNFINISHED = /^\.step-\d+\.(new|old)$/;
+const BEST = /^best-(\d+)$/;
+const UNFINISHED = /^\.(?:step|best)-\d+\.(new|old)$/;
+const REPLACED = /^\.((?:step|best)-\d+)\.old$/;
 const DIGITS = 9;
 
 /** What a checkpoint tells of its run. */
@@ -28,16 +30,40 @@ export interface Saved {
   options: TrainerOptions;
   /** Where the loader was, if it can tell. */
   cursor?: unknown;
+  /** Why it was the best one when it was saved, if it was saved as such. */
+  best?: Best;
+}
+
+/** What made a checkpoint the best of its run. */
+export interface Best {
+  metric: string;
+  value: number;
 }
 
 /** The newest checkpoint within `out`, or `out` itself if it is one; undefined where none is. */
 export function latestCheckpoint(out: string): string | undefined {
   if (existsSync(join(out, RUN))) return out;
-  const newest = checkpointsOf(out).at(-1);
+  putBack(out);
+  const newest = foldersOf(out, NAME).at(-1);
   return newest === undefined ? undefined : join(out, newest);
 }
 
-/** @internal Fills a new checkpoint by `fill`; keeps the `keep` newest. Returns its folder. */
+/** The best checkpoint within `out`; undefined where none was saved. */
+export function bestCheckpoint(out: string): string | undefined {
+  const newest = foldersOf(out, BEST).at(-1);
+  return newest === undefined ? undefined : join(out, newest);
+}
+
+/** @internal What the best checkpoint within `out` was saved for. */
+export function readBest(out: string): Best | undefined {
+  const folder = bestCheckpoint(out);
+  return folder === undefined ? undefined : parsed(folder).best;
+}
+
+/**
+ * @internal Fills a new checkpoint by `fill`; keeps the `keep` newest, and the best one apart from
+ * them. Returns its folder.
+ */
 export async function writeRun(
   out: string,
   run: Omit<Saved, "folder">,
@@ -45,10 +71,12 @@ export async function writeRun(
   fill: (folder: string, write: (state: Record<string, Tensor>) => Promise<void>) => Promise<void>,
 ): Promise<string> {
   mkdirSync(out, { recursive: true });
+  putBack(out);
   for (const name of readdirSync(out).filter((entry) => UNFINISHED.test(entry))) {
     rmSync(join(out, name), { recursive: true, force: true });
   }
-  const name = `step-${String(run.step).padStart(DIGITS, "0")}`;
+  const kind = run.best ? BEST : NAME;
+  const name = `${run.best ? "best" : "step"}-${String(run.step).padStart(DIGITS, "0")}`;
   const [fresh, old, final] = [
     join(out, `.${name}.new`),
     join(out, `.${name}.old`),
@@ -64,7 +92,7 @@ export async function writeRun(
     throw error instanceof TorchsightError ? error : failed(out, error);
   }
   rmSync(old, { recursive: true, force: true });
-  for (const older of checkpointsOf(out).slice(0, -keep)) {
+  for (const older of foldersOf(out, kind).slice(0, run.best ? -1 : -keep)) {
     rmSync(join(out, older), { recursive: true, force: true });
   }
   return final;
@@ -93,10 +121,21 @@ export async function readRun(
   return { saved, state: await readTensors(join(folder, STATE)) };
 }
 
-function checkpointsOf(out: string): string[] {
+/** A checkpoint that was about to be replaced when its process ended is still the newest one. */
+function putBack(out: string): void {
+  if (!existsSync(out)) return;
+  for (const entry of readdirSync(out)) {
+    const name = REPLACED.exec(entry)?.[1];
+    if (name === undefined || existsSync(join(out, name))) continue;
+    renameSync(join(out, entry), join(out, name));
+  }
+}
+
+/** Names of checkpoints of a kind, by their steps. */
+function foldersOf(out: string, kind: RegExp): string[] {
   if (!existsSync(out)) return [];
-  const names = readdirSync(out).filter((name) => NAME.test(name));
-  return names.sort((a, b) => Number(NAME.exec(a)![1]) - Number(NAME.exec(b)![1]));
+  const names = readdirSync(out).filter((name) => kind.test(name));
+  return names.sort((a, b) => Number(kind.exec(a)![1]) - Number(kind.exec(b)![1]));
 }
 
 function parsed(folder: string): Omit<Saved, "folder"> {
@@ -122,5 +161,9 @@ function bad(folder: string, message: string): TorchsightError {
 
 function failed(out: string, cause: unknown): TorchsightError {
   const message = `a checkpoint could not be written in ${out}: ${(cause as Error).message}`;
-  return new TorchsightError("INTERNAL", message, { cause });
+  // What the system refused, such as a full disk, has a code of its own as in native writes.
+  const refused = typeof (cause as NodeJS.ErrnoException).syscall === "string";
+  return refused
+    ? new TorchsightError("BAD_CHECKPOINT", message, { cause, reason: "IO_ERROR" })
+    : new TorchsightError("INTERNAL", message, { cause });
 }

@@ -1,4 +1,6 @@
 /** How a model is trained, in the words of recipes. */
+import type { Module } from "../core/module.js";
+import type { Loss } from "./loss.js";
 
 /** What moves the weights. Numbers left out have the defaults that are told. */
 export type OptimizerOptions =
@@ -71,6 +73,29 @@ export interface GroupOptions {
   frozen?: boolean | undefined;
 }
 
+/**
+ * Low-rank adapters (LoRA, arXiv 2106.09685): `W + alpha / rank B A` in the place of matrices W,
+ * which stay as they are.
+ */
+export interface AdapterOptions {
+  /** Of names of matrices, with `*` for any text: `blocks.*.attn.q.weight`. */
+  patterns: readonly string[];
+  /** Rows of A and columns of B. Default 8. */
+  rank?: number | undefined;
+  /** Default `rank`. */
+  alpha?: number | undefined;
+  /** A is drawn from it, as `torch.nn.Linear` draws its weights; B starts at zero. Default 0. */
+  seed?: number | undefined;
+}
+
+/** Learning from another model's logits (arXiv 1503.02531). */
+export interface DistillationOptions {
+  /** What logits are divided by before they are compared. Default 1. */
+  temperature?: number | undefined;
+  /** The teacher's part of the loss; the rest is the labels'. Default 1: there are no labels. */
+  alpha?: number | undefined;
+}
+
 /** Everything that decides on the steps of a run, beside the data. */
 export interface TrainerOptions {
   /** Default AdamW. */
@@ -89,6 +114,38 @@ export interface TrainerOptions {
   ema?: number | undefined;
   /** Products in bfloat16; weights and norms stay what they are. Default `none`. */
   autocast?: "none" | "bfloat16" | undefined;
-  /** What the system trains for, where it can do several things; for classifiers the loss. */
-  loss?: string | undefined;
+  /**
+   * What is made smaller: `sigmoid`, `softmax` or `distillation` for classifiers, `sigmoid` or
+   * `softmax` for pairs of pictures and texts, or a function of one's own. Default: what the
+   * model's config says.
+   */
+  loss?: string | Loss | undefined;
+  /** The method whose outputs a loss of one's own is given. Default `classify`; SigLIP's differ. */
+  method?: string | undefined;
+  distillation?: DistillationOptions | undefined;
+  /**
+   * What `distillation` learns from: any model with `classify` that takes the same pictures, which
+   * is called before each step and never changed. Without it, batches bring `teacher_logits`.
+   */
+  teacher?: Pick<Module, "call"> | undefined;
+  /** Only adapters are trained, and what fits a group of `groups` that is not frozen. */
+  adapters?: AdapterOptions | undefined;
+  /**
+   * The norm that the gradient of each example has at most, before the mean is taken. Examples go
+   * through the model one by one, which is slow.
+   */
+  clipPerExample?: number | undefined;
+  /**
+   * Layers keep their inputs alone for the backward pass, and compute the rest again in it: the
+   * same steps for less memory and about a third more time (activation checkpointing).
+   */
+  recompute?: boolean | undefined;
+  /** Steps tell of attention: the largest logit and the mean entropy of each layer. */
+  telemetry?: boolean | undefined;
+}
+
+/** @internal The options as the native side and checkpoints have them. */
+export function plainOptions(options: TrainerOptions): Omit<TrainerOptions, "teacher"> {
+  const { teacher: _, ...plain } = options;
+  return typeof plain.loss === "function" ? { ...plain, loss: "given" } : plain;
 }

@@ -1,46 +1,30 @@
-import { checkWholeNumber } from "../core/checks.js";
 import { TorchsightError } from "../core/errors.js";
 import type { JobControl } from "../core/job.js";
 import type { Module } from "../core/module.js";
+import { disposablesIn } from "../core/scope.js";
 import type { Session } from "../core/session.js";
-import { readRun, type Saved, writeRun } from "./checkpoint.js";
+import { misfit, readAdapters, writeAdapters } from "./adapters.js";
+import { type Best, readRun, type Saved, writeRun } from "./checkpoint.js";
+import { type FitOptions, fitSteps } from "./fit.js";
 import type { Batch, Loader } from "./loader.js";
-import type { TrainerOptions } from "./options.js";
-
-/** What one step tells. */
-export interface Step {
-  /** From 0. */
-  step: number;
-  /** Of the batch, before the weights moved. */
-  loss: number;
-  /** What the loss is the sum of, where it has several parts. */
-  parts: Record<string, number>;
-  /** Of all gradients together, before they were clipped. */
-  gradientNorm: number;
-  learningRate: number;
-  /** Samples a second, from the end of the step before to the end of this one. */
-  samplesPerSecond: number;
-  /** Seconds that the remaining steps take at this pace; not known without `steps`. */
-  eta?: number;
-}
-
-/** How long and with what a run goes on. */
-export interface FitOptions {
-  /** Steps of the whole run, those before a checkpoint included. Default: until data ends. */
-  steps?: number | undefined;
-  signal?: AbortSignal | undefined;
-  /** A folder to save checkpoints in. */
-  out?: string | undefined;
-  /** Steps between checkpoints. Default: one at the end. */
-  saveEvery?: number | undefined;
-  /** Checkpoints to keep, the newest. Default 2. */
-  keep?: number | undefined;
-}
-
-const TOLD = ["loss", "gradient_norm", "learning_rate"];
+import { evaluateLoss, sizeOf, stepByLoss } from "./loss.js";
+import { type AdapterOptions, plainOptions, type TrainerOptions } from "./options.js";
+import { type SingleStep, type Step, stepOf } from "./step.js";
+import { type Told, toldBy } from "./told.js";
 
 /** What a trainer needs of a module. */
-type Trainable = Pick<Module, "openSession" | "save">;
+export type Trainable = Pick<Module, "openSession" | "save" | "pids">;
+
+/** How a checkpoint is saved. */
+export interface SaveRunOptions {
+  /** Whose place is saved as well. */
+  loader?: Loader | undefined;
+  /** Checkpoints to keep, the newest. Default 2. */
+  keep?: number | undefined;
+  /** Saves it as the best one so far, which takes the place of the one before and of no other. */
+  best?: Best | undefined;
+  signal?: AbortSignal | undefined;
+}
 
 /**
  * A run of training: moves the weights of a module batch by batch. Each step is one job, from the
@@ -65,9 +49,15 @@ export class Trainer implements Disposable {
    * trained.
    */
   constructor(module: Trainable, options: TrainerOptions = {}) {
+    if (typeof options.loss === "function" && module.pids.length > 0) {
+      throw new TorchsightError(
+        "UNSUPPORTED",
+        "expected a model in this process for a loss of one's own but received one in others",
+      );
+    }
     this.options = options;
     this.#module = module;
-    this.#session = this.#module.openSession("trainer", { ...options });
+    this.#session = this.#module.openSession("trainer", { ...plainOptions(options) });
   }
 
   /** Steps that were made, those of the checkpoint it goes on from included. */
@@ -80,26 +70,27 @@ export class Trainer implements Disposable {
    * gradients are no numbers, `SHAPE` or `DTYPE` for a batch that does not fit; the weights are
    * then as they were.
    */
-  async step(
-    batch: Batch,
-    control: JobControl = {},
-  ): Promise<Omit<Step, "samplesPerSecond" | "eta">> {
-    const told = await this.#run("step", batch, control);
-    const step = this.#steps++;
-    const { loss, gradient_norm, learning_rate } = told as Record<string, number>;
-    const parts = Object.fromEntries(Object.entries(told).filter(([name]) => !TOLD.includes(name)));
-    return {
-      step,
-      loss: loss!,
-      parts,
-      gradientNorm: gradient_norm!,
-      learningRate: learning_rate!,
-    };
+  async step(batch: Batch, control: JobControl = {}): Promise<SingleStep> {
+    const { loss, accumulate = 1, clipPerExample } = this.options;
+    const told = await this.#using(batch, control, async (whole) => {
+      if (typeof loss !== "function") {
+        return await toldBy(await this.#session.call("step", whole, control));
+      }
+      const parts = clipPerExample ? sizeOf(whole) : accumulate;
+      return await stepByLoss(this.#session, loss, whole, parts, control);
+    });
+    return stepOf(this.#steps++, told);
   }
 
   /** The loss, and its parts, of a batch, which is disposed of. */
   async evaluate(batch: Batch, control: JobControl = {}): Promise<Record<string, number>> {
-    return await this.#run("evaluate", batch, control);
+    const { loss } = this.options;
+    const told = await this.#using(batch, control, async (whole) =>
+      typeof loss === "function"
+        ? await evaluateLoss(this.#session, loss, whole, control)
+        : await toldBy(await this.#session.call("evaluate", whole, control)),
+    );
+    return told as Record<string, number>;
   }
 
   /**
@@ -116,54 +107,67 @@ export class Trainer implements Disposable {
   }
 
   /**
+   * Calls `work` while the module has its own weights in the adapted ones' place (the option
+   * `adapters`).
+   */
+  async withoutAdapters<T>(work: () => Promise<T>): Promise<T> {
+    await this.#session.call("take_out", {});
+    try {
+      return await work();
+    } finally {
+      await this.#session.call("merge", {});
+    }
+  }
+
+  /**
+   * Writes what is trained, adapters and what is trained beside them, into `folder`, as PEFT does:
+   * `adapter_config.json` and `adapter_model.safetensors`.
+   */
+  async saveAdapters(folder: string): Promise<void> {
+    using trained = await this.#session.call("trained", {});
+    await writeAdapters(folder, trained, this.#adapters());
+  }
+
+  /**
+   * Goes on from adapters of {@link saveAdapters} or of PEFT, which must be of the same weights.
+   * Rejects with `BAD_CHECKPOINT` where they do not fit.
+   */
+  async loadAdapters(folder: string): Promise<void> {
+    const { rank = 8, alpha = rank } = this.#adapters();
+    const read = await readAdapters(folder);
+    using _ = read.tensors;
+    if (read.rank !== rank || read.alpha !== alpha) {
+      const had = `rank ${read.rank} and alpha ${read.alpha}`;
+      throw new TorchsightError(
+        "BAD_CHECKPOINT",
+        `${folder}: expected rank ${rank} and alpha ${alpha} but received ${had}`,
+      );
+    }
+    try {
+      await this.#session.call("adopt", read.tensors);
+    } catch (error) {
+      throw misfit(folder, error);
+    }
+  }
+
+  /**
    * Makes steps until `steps` of them were made, or the data ends. What is yielded can be
    * ignored; leaving the loop ends the run after the step that it is in.
    */
-  async *fit(loader: Loader, options: FitOptions = {}): AsyncGenerator<Step> {
-    const { steps = Number.POSITIVE_INFINITY, signal, out, saveEvery, keep = 2 } = options;
-    checkWholeNumber("saveEvery", saveEvery, 1);
-    checkWholeNumber("keep", keep, 1);
-    if (this.#steps >= steps) return;
-    let last = performance.now();
-    let saved = -1;
-    for await (const batch of loader) {
-      const samples = sizeOf(batch);
-      const told = await this.step(batch, signal ? { signal } : {});
-      const seconds = (performance.now() - last) / 1000;
-      last = performance.now();
-      const eta = Number.isFinite(steps) ? { eta: (steps - this.#steps) * seconds } : {};
-      yield { ...told, samplesPerSecond: samples / seconds, ...eta };
-      const due = saveEvery !== undefined && this.#steps % saveEvery === 0;
-      if (out !== undefined && due) {
-        await this.save(out, { loader, keep, signal });
-        saved = this.#steps;
-      }
-      if (this.#steps >= steps) break;
-    }
-    if (out !== undefined && saved !== this.#steps) await this.save(out, { loader, keep, signal });
-    if (this.#steps < steps && Number.isFinite(steps)) {
-      throw new TorchsightError(
-        "BAD_INPUT",
-        `expected data for ${steps} steps but it ended after ${this.#steps}`,
-      );
-    }
+  fit(loader: Loader, options: FitOptions = {}): AsyncGenerator<Step> {
+    return fitSteps(this, loader, options);
   }
 
   /**
    * Writes a checkpoint, a folder of its own within `out`, whole or not at all: the model as any
    * other, the trainer's state, and where `loader` is. Older ones are removed, but for `keep`.
    */
-  async save(
-    out: string,
-    {
-      loader,
-      keep = 2,
-      signal,
-    }: { loader?: Loader; keep?: number; signal?: AbortSignal | undefined } = {},
-  ): Promise<string> {
-    const state = { step: this.#steps, options: this.options, cursor: loader?.cursor?.() };
+  async save(out: string, options: SaveRunOptions = {}): Promise<string> {
+    const { loader, keep = 2, best, signal } = options;
+    const saved = { options: plainOptions(this.options), cursor: loader?.cursor?.() };
+    const run = { step: this.#steps, ...saved, ...(best ? { best } : {}) };
     const control = signal ? { signal } : {};
-    return await writeRun(out, state, keep, async (folder, tensors) => {
+    return await writeRun(out, run, keep, async (folder, tensors) => {
       await this.#module.save(folder, control);
       using trained = await this.#session.call("state", {}, control);
       await tensors(trained);
@@ -176,7 +180,7 @@ export class Trainer implements Disposable {
    * where it was. Rejects with `BAD_CHECKPOINT` where it does not fit this run.
    */
   async resume(out: string, loader?: Loader): Promise<Saved> {
-    const { saved, state } = await readRun(out, this.options);
+    const { saved, state } = await readRun(out, plainOptions(this.options));
     using _ = state;
     try {
       this.#session.restore(state);
@@ -194,21 +198,30 @@ export class Trainer implements Disposable {
     this.#session.dispose();
   }
 
-  async #run(method: string, batch: Batch, control: JobControl): Promise<Record<string, number>> {
+  #adapters(): AdapterOptions {
+    const { adapters } = this.options;
+    if (adapters) return adapters;
+    throw new TorchsightError("BAD_INPUT", "expected a trainer with adapters but it has none");
+  }
+
+  /** Does `work` with a batch, what a teacher says of it included, and disposes of it. */
+  async #using(
+    batch: Batch,
+    control: JobControl,
+    work: (whole: Batch) => Promise<Told>,
+  ): Promise<Told> {
+    const { teacher } = this.options;
+    let whole = batch;
     try {
-      const outputs = await this.#session.call(method, batch, control);
-      const entries = Object.entries(outputs).map(([name, value]) => {
-        const number = Number(value.item());
-        value.dispose();
-        return [name, number];
-      });
-      return Object.fromEntries(entries);
+      if (teacher) {
+        const { pixel_values } = batch;
+        const { logits, ...rest } = await teacher.call("classify", { pixel_values }, control);
+        for (const tensor of disposablesIn(rest)) tensor.dispose();
+        whole = { ...batch, teacher_logits: logits! };
+      }
+      return await work(whole);
     } finally {
-      for (const tensor of Object.values(batch)) tensor.dispose();
+      for (const tensor of Object.values(whole)) tensor.dispose();
     }
   }
-}
-
-function sizeOf(batch: Batch): number {
-  return Object.values(batch)[0]?.shape[0] ?? 0;
 }
