@@ -123,8 +123,8 @@ export async function mergeAdapters(module: Trainable, folder: string): Promise<
 /** @internal What a native error about adapters means. */
 export function misfit(folder: string, error: unknown): unknown {
   if (!(error instanceof TorchsightError)) return error;
-  if (error.code !== "BAD_INPUT" && error.code !== "BAD_CONFIG") return error;
-  return bad(folder, error.message, error);
+  const misfits = ["BAD_INPUT", "BAD_CONFIG", "SHAPE"].includes(error.code);
+  return misfits ? bad(folder, error.message, error) : error;
 }
 
 /** What must be so, or left out, for adapters to be plain LoRA. */

@@ -7,7 +7,7 @@ import { invalidArgument, TorchsightError } from "../core/errors.js";
 export interface DivergenceOptions {
   /** Times the median of the losses before, above which a loss ends the run with `DIVERGED`. */
   factor: number;
-  /** Losses that the median is taken of, the last ones. Nothing ends before there are as many. Default 50. */
+  /** The last losses, of which the median is taken once there are as many. Default 50. */
   window?: number | undefined;
 }
 

@@ -12,7 +12,8 @@ at::Tensor attend(const at::Tensor& q_BHNe, const at::Tensor& k_BHMe, const at::
 
 /// The two numbers that show attention collapsing (arXiv 2302.05442, section 2): the largest logit
 /// q k^T / sqrt(e), and the mean entropy of the rows of softmax in nats. Returns float32 [2], or
-/// float64 for inputs of float64, without derivatives. Takes memory for one head's logits at a time.
+/// float64 for inputs of float64, without derivatives. Takes memory for one head's logits at a
+/// time.
 at::Tensor attention_statistics(const at::Tensor& q_BHNe, const at::Tensor& k_BHMe);
 
 }  // namespace torchsight

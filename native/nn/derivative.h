@@ -1,15 +1,21 @@
-// Kernels of our own, packed weights and steps in place have no derivatives.
+// Kernels of our own, packed weights and steps in place have no derivatives, and know nothing of
+// autocast.
 #pragma once
 
+#include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 
 namespace torchsight {
 
-/// Whether a result of these must have a derivative; undefined ones ask for none.
+/// Whether a result of these must have a derivative, or be computed in the dtypes of autocast, as
+/// all that is around it; undefined ones ask for none.
 template <typename... Tensors>
 bool needs_derivative(const Tensors&... operands) {
-  return at::GradMode::is_enabled() && ((operands.defined() && operands.requires_grad()) || ...);
+  if (!at::GradMode::is_enabled()) return false;
+  return ((operands.defined() && operands.requires_grad()) || ...) ||
+         at::autocast::is_autocast_enabled(at::kCPU) ||
+         at::autocast::is_autocast_enabled(at::kCUDA);
 }
 
 }  // namespace torchsight

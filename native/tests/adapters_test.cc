@@ -16,7 +16,8 @@ using namespace torchsight::test;
 namespace {
 
 constexpr const char* kOptions = R"({"schedule":{"peak":0.02},"groups":[{"pattern":"head.*"}],
-    "adapters":{"patterns":["blocks.*.attn.q.weight","blocks.*.mlp.fc1.weight"],"rank":2,"alpha":6,"seed":4}})";
+    "adapters":{"patterns":["blocks.*.attn.q.weight","blocks.*.mlp.fc1.weight"],
+        "rank":2,"alpha":6,"seed":4}})";
 
 bool adapted(const std::string& name) {
   return name.starts_with("blocks.") &&

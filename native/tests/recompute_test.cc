@@ -26,10 +26,12 @@ std::vector<at::Tensor> trained(const Json& config, const Json& options) {
 
 TEST_CASE("recomputed layers: the same steps, bit for bit") {
   for (const char* model : {"{}", R"({"block":"sequential","norm":"layernorm"})"}) {
-    for (const char* text :
-         {"{}", R"({"autocast":"bfloat16"})", R"({"accumulate":2,"telemetry":true})",
-          R"({"groups":[{"pattern":"blocks.2.mlp.fc2.*"},{"pattern":"*","frozen":true}]})",
-          R"({"adapters":{"patterns":["*.attn.q.weight","*.mlp.fc1.weight"]}})"}) {
+    for (
+        const char* text :
+        {"{}", R"({"autocast":"bfloat16"})", R"({"accumulate":2,"telemetry":true})",
+         R"({"groups":[{"pattern":"blocks.2.mlp.fc2.*"},{"pattern":"*","frozen":true}]})",
+         R"({"autocast":"bfloat16","groups":[{"pattern":"head.*"},{"pattern":"*","frozen":true}]})",
+         R"({"adapters":{"patterns":["*.attn.q.weight","*.mlp.fc1.weight"]}})"}) {
       CAPTURE(model);
       CAPTURE(text);
       Json options = Json::parse(text);

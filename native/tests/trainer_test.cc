@@ -219,6 +219,7 @@ TEST_CASE("bfloat16 products: weights stay float32, and the run is nearly the sa
     double last = 0;
     for (int i = 0; i < 10; ++i) last = loss_of(run(*trainer, "step", batch_of(4)));
     losses.push_back(last);
+    CHECK(std::isfinite(loss_of(run(*trainer, "evaluate", batch_of(4)))));
     CHECK((module->parameters().front().tensor.scalar_type() == at::kFloat));
   }
   CHECK(losses[0] != losses[1]);

@@ -7,6 +7,7 @@
 
 #include "runtime/autocast.h"
 #include "runtime/error.h"
+#include "training/batch_gradients.h"
 #include "training/batch_parts.h"
 #include "training/gradients.h"
 #include "training/moving_average.h"
@@ -37,7 +38,7 @@ class Trainer final : public Session {
   }
 
   ~Trainer() override {
-    clear();
+    gradients_.clear();
     for (Weight& weight : weights_) weight.leaf.requires_grad_(false);
   }
 
@@ -54,10 +55,17 @@ class Trainer final : public Session {
         {"state", "What moves beside the weights.", {}, {}},
         {"exchange", "Weights against their moving averages, and back.", {}, {}}};
     if (!adapters_) return schemas;
+    std::vector<TensorSpec> all;
+    for (const Weight& weight : weights_) {
+      all.push_back({weight.name, {}, {}});
+      for (const int64_t size : weight.value.sizes()) {
+        all.back().shape.push_back(std::to_string(size));
+      }
+    }
     schemas.insert(
         schemas.end(),
         {{"trained", "Adapters, and what is trained beside them.", {}, {}},
-         {"adopt", "Puts such weights in their places.", {}, {}},
+         {"adopt", "Puts such weights in their places.", all, {}},
          {"take_out", "Puts the model's own weights in the adapted ones' place.", {}, {}},
          {"merge", "Puts the adapted weights back.", {}, {}}});
     return schemas;
@@ -141,22 +149,15 @@ class Trainer final : public Session {
     return all;
   }
 
+  // Products have another dtype in training alone: what is evaluated is the model as it is saved.
+  Autocast products() const {
+    const auto dtype = at::GradMode::is_enabled() ? options_.autocast : std::nullopt;
+    return {weights_.front().value.device().type(), dtype};
+  }
+
   Losses losses(Call& call, JobContext& context) {
-    const Autocast autocast(weights_.front().value.device().type(), options_.autocast);
+    const Autocast autocast = products();
     return (*objective_)(call, context);
-  }
-
-  void clear() const {
-    clear_gradients(weights_);
-    if (adapters_) adapters_->clear();
-  }
-
-  // Of what the last backward passes have left.
-  std::vector<at::Tensor> gradients() const {
-    if (adapters_) adapters_->derive();
-    std::vector<at::Tensor> gradients;
-    for (const Weight& weight : weights_) gradients.push_back(weight.gradient());
-    return gradients;
   }
 
   NamedTensors step(Call& call, JobContext& context) { return finish(backward(call, context)); }
@@ -168,15 +169,14 @@ class Trainer final : public Session {
                   "expected a backward pass before update but there was none");
     }
     const at::NoGradGuard no_grad;
-    std::vector<at::Tensor> gradients =
-        options_.clip_per_example > 0 ? std::exchange(clipped_, {}) : this->gradients();
+    std::vector<at::Tensor> gradients = gradients_.take();
     const double norm = global_norm(gradients);
     check_finite(told.front().second.item<double>(), norm, weights_, gradients, step_);
     if (options_.clip > 0) clip_gradients(gradients, norm, options_.clip);
     const double rate = options_.schedule.at(step_);
     optimizer_->step(weights_, gradients, rate, step_);
     if (averages_) averages_->update(weights_, step_);
-    clear();
+    gradients_.clear();
     if (adapters_) adapters_->merge();
     ++step_;
     told.emplace_back("gradient_norm", at::scalar_tensor(norm, at::kDouble));
@@ -193,7 +193,7 @@ class Trainer final : public Session {
     const int64_t batch = size_of_batch(call, inputs);
     const int64_t count = options_.clip_per_example > 0 ? batch : options_.accumulate;
     NamedTensors sums;
-    begin();
+    gradients_.clear();
     for (Call& part : parts_of(call, inputs, count)) {
       context.checkpoint();
       const double share = static_cast<double>(size_of_batch(part, inputs)) / batch;
@@ -202,36 +202,23 @@ class Trainer final : public Session {
     return sums;
   }
 
-  // Before the first part of a batch.
-  void begin() {
-    clear();
-    clipped_.clear();
-  }
-
   // The backward pass of one part of a batch.
   void add(NamedTensors& sums, const Losses& losses, double share) {
-    (losses.total * share).backward();
+    gradients_.add(losses.total, share);
     const at::NoGradGuard no_grad;
-    if (options_.clip_per_example > 0) {
-      // The loss of one example alone, whose gradient is clipped before it gets its share.
-      std::vector<at::Tensor> own = gradients();
-      at::_foreach_div_(own, share);
-      add_clipped(clipped_, std::move(own), options_.clip_per_example, share);
-      clear();
-    }
     add_losses(sums, losses, share);
   }
 
   NamedTensors forward(Call& call, JobContext& context) {
     call.recompute = options_.recompute;
-    const Autocast autocast(weights_.front().value.device().type(), options_.autocast);
+    const Autocast autocast = products();
     return objective_->outputs(call, context);
   }
 
   NamedTensors backward_of(const Call& call) {
     const at::AutoGradMode enabled(true);
     if (call.options.get("part", 0) == 0) {
-      begin();
+      gradients_.clear();
       sums_.clear();
     }
     const at::Tensor& loss = call.input("loss");
@@ -276,8 +263,8 @@ class Trainer final : public Session {
   std::vector<Weight> weights_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<MovingAverage> averages_;
-  std::vector<at::Tensor> clipped_;  // of the examples so far
-  NamedTensors sums_;                // losses of parts that were given
+  BatchGradients gradients_{weights_, adapters_.get(), options_.clip_per_example};
+  NamedTensors sums_;  // losses of parts that were given
   int64_t step_ = 0;
 };
 

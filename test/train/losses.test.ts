@@ -42,7 +42,7 @@ test("a softmax in TypeScript moves the weights as the native one does", async (
   }
 });
 
-test("it may be asynchronous, of any method, and leaves no tensors behind", async (t) => {
+test.serial("it may be asynchronous, of any method, and leaves no tensors behind", async (t) => {
   const out = temporary(t);
   await using net = await model();
   const loss: Loss = async ({ pooler_output }, { target }) => {
@@ -91,6 +91,14 @@ test("losses that cannot be differentiated are refused, and change nothing", asy
   using trainer = new Trainer(net, { loss: softmax, accumulate: 5 });
   await t.throwsAsync(trainer.step(indexed(0)), { code: "SHAPE", message: /accumulate/ });
   t.throws(() => new Trainer(net, { loss: softmax, method: "no_such" }), { code: "NOT_FOUND" });
+});
+
+test("models of other processes take no losses of one's own", async (t) => {
+  const out = temporary(t);
+  await using net = await model();
+  await net.save(out);
+  await using away = await load(out, { isolate: true });
+  t.throws(() => new Trainer(away, { loss: softmax }), { code: "UNSUPPORTED" });
 });
 
 test("a step tells of attention", async (t) => {
