@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { badField, type Field, integer, objectOf } from "../core/config.js";
 import { TorchsightError } from "../core/errors.js";
-import type { TrainerOptions } from "../train/options.js";
+import type { PlainTrainerOptions } from "../train/options.js";
 import {
   anyObject,
   type Checks,
@@ -58,7 +58,7 @@ export interface Recipe {
   /** A model to go on from: a folder, or any name that `load` takes. Instead of `model`. */
   init?: string | undefined;
   /** How it is trained. A schedule without `steps` has those of the recipe. */
-  trainer: TrainerOptions;
+  trainer: PlainTrainerOptions;
   data: RecipeData;
   /** Samples of a step. */
   batch: number;

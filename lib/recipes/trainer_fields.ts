@@ -1,10 +1,11 @@
 /** The trainer's options as recipes say them. The native trainer has the same bounds. */
 import { badField, type Field, flag, integer, objectOf, oneOf, positive } from "../core/config.js";
 import type {
+  AdapterOptions,
   GroupOptions,
   OptimizerOptions,
+  PlainTrainerOptions,
   ScheduleOptions,
-  TrainerOptions,
 } from "../train/options.js";
 import {
   anyObject,
@@ -71,7 +72,14 @@ const GROUP: Checks<GroupOptions> = {
   frozen: optional(flag),
 };
 
-const TRAINER: Checks<TrainerOptions> = {
+const ADAPTERS: Checks<AdapterOptions> = {
+  patterns: listOf(text),
+  rank: optional(integer(1)),
+  alpha: optional(positive(MOST)),
+  seed: optional(integer(0)),
+};
+
+const TRAINER: Checks<PlainTrainerOptions> = {
   optimizer: optional(optimizer),
   schedule: optional(objectWith(SCHEDULE)),
   groups: optional(listOf(objectWith(GROUP))),
@@ -80,11 +88,15 @@ const TRAINER: Checks<TrainerOptions> = {
   ema: optional(within(0, 1)),
   autocast: optional(oneOf("none", "bfloat16")),
   loss: optional(text),
+  adapters: optional(objectWith(ADAPTERS)),
+  clipPerExample: optional(within(0, 1e12)),
+  recompute: optional(flag),
+  telemetry: optional(flag),
 };
 
 /** Checks the trainer's options; throws `BAD_CONFIG`, which names the field. */
 export const trainerOptions: Field = (name, value) => {
-  const options = objectWith(TRAINER)(name, anyObject(name, value)) as TrainerOptions;
+  const options = objectWith(TRAINER)(name, anyObject(name, value)) as PlainTrainerOptions;
   const { kind, steps = 0, warmup = 0, cooldown = 0 } = options.schedule ?? {};
   const ends = kind === "linear" || kind === "cosine" || cooldown > 0;
   if (ends && steps <= warmup) {

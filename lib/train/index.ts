@@ -11,6 +11,7 @@ export type {
   DistillationOptions,
   GroupOptions,
   OptimizerOptions,
+  PlainTrainerOptions,
   ScheduleOptions,
   TrainerOptions,
 } from "./options.js";

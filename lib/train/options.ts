@@ -144,6 +144,12 @@ export interface TrainerOptions {
   telemetry?: boolean | undefined;
 }
 
+/** What of them a file can say. */
+export type PlainTrainerOptions = Omit<
+  TrainerOptions,
+  "loss" | "method" | "teacher" | "distillation"
+> & { loss?: string | undefined };
+
 /** @internal The options as the native side and checkpoints have them. */
 export function plainOptions(options: TrainerOptions): Omit<TrainerOptions, "teacher"> {
   const { teacher: _, ...plain } = options;
