@@ -44,15 +44,23 @@ std::vector<at::Tensor> TensorParallel::enter(FusedLinear& layer, const at::Tens
   }
   const std::vector<at::Tensor> weights = layer.weights();
   const int64_t width = x_Rd.size(1);
+  // Half precision would round the sum with every block, so the more the more ranks there are.
+  const at::TensorOptions sums = x_Rd.options().dtype(reduce_dtype_);
   for (const at::Tensor& weight_od : weights) {
-    results.push_back(at::zeros({x_Rd.size(0), weight_od.size(0)}, x_Rd.options()));
+    results.push_back(at::zeros({x_Rd.size(0), weight_od.size(0)}, sums));
   }
   gather_each(*group_, ring_, x_Rd, [&](int64_t from, int64_t begin, const at::Tensor& rows_Rd) {
     for (size_t s = 0; s < weights.size(); ++s) {
       const at::Tensor block_od = weights[s].narrow(1, from * width, width);
-      results[s].narrow(0, begin, rows_Rd.size(0)).addmm_(rows_Rd, block_od.t());
+      at::Tensor sum_Ro = results[s].narrow(0, begin, rows_Rd.size(0));
+      if (reduce_dtype_ == x_Rd.scalar_type()) {
+        sum_Ro.addmm_(rows_Rd, block_od.t());
+      } else {
+        sum_Ro.add_(at::mm(rows_Rd, block_od.t()));
+      }
     }
   });
+  for (at::Tensor& result : results) result = result.to(x_Rd.scalar_type());
   layer.finish_(results);
   return results;
 }

@@ -1,6 +1,6 @@
 /** What ranks of a ViT-22B hold and send: on paper the same as counted, to the byte. */
 import test from "ava";
-import { LAYOUTS } from "../../lib/core/load.js";
+import { LAYOUTS, type Layout } from "../../lib/core/load.js";
 import {
   dryRun,
   type PlanOptions,
@@ -71,6 +71,14 @@ test("figures of the published size", (t) => {
   const whole = planOf(variant("22B"));
   t.true(whole.flops > 2 * 256 * 21e9 && whole.flops < 2 * 256 * 23e9, `${whole.flops}`);
   t.deepEqual(whole.traffic, {});
+});
+
+test("48 ranks of 256 tokens compute with 288: matrices take a share more", (t) => {
+  const flops = (layout: Layout) => planOf(variant("22B"), { tensorParallel: 48, layout }).flops;
+  const { hidden_size: d, intermediate_size: f, num_hidden_layers: layers } = variant("22B");
+  const padding = (layers * 32 * 2 * (4 * d * d + 2 * d * f)) / 48;
+  t.is(flops("tokens") - flops("features"), padding);
+  t.is(flops("replicated"), flops("features"));
 });
 
 test("numbers of ranks that cannot be are refused", (t) => {

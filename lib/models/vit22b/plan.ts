@@ -89,7 +89,9 @@ export function planOf(config: ViT22BConfig, options: PlanOptions = {}): Plan {
   const parameters = heldBy(config, t);
   const local = layout === "replicated" ? stream : stream / t;
   const hidden = (own * paddedTokens * (f + 3 * d)) / t;
-  const wide = 2 * local + 1.5 * hidden + stream;
+  // Products with blocks of features are summed up, which half precision is too narrow for.
+  const summed = layout === "features" && t > 1 ? sumBytes : bytes;
+  const wide = (2 * local + 0.5 * hidden + stream) * bytes + hidden * summed;
   // The fused product and its keys and values by heads.
   const pooling = config.pooling === "map" ? 5 * own * tokens * d : 0;
   return {
@@ -103,8 +105,8 @@ export function planOf(config: ViT22BConfig, options: PlanOptions = {}): Plan {
     paddedTokens,
     parameters,
     parameterBytes: parameters * bytes,
-    activationBytes: Math.max(wide * bytes + local * sumBytes, pooling * bytes),
-    flops: flopsOf(config, own, tokens) / t + replicatedFlops(config, own, tokens),
+    activationBytes: Math.max(wide + local * sumBytes, pooling * bytes),
+    flops: flopsOf(config, own, tokens, paddedTokens) / t + replicatedFlops(config, own, tokens),
     traffic: t === 1 ? {} : trafficOf(config, { t, layout, own, stream, bytes, sumBytes, layers }),
   };
 }
@@ -137,10 +139,10 @@ function heldBy(config: ViT22BConfig, t: number): number {
   return params(config).total - shared + shared / t;
 }
 
-/** Of all layers: matrices, and the products of queries, keys and values. */
-function flopsOf(config: ViT22BConfig, batch: number, tokens: number): number {
+/** Of all layers: matrices, which see padding too, and products of queries, keys and values. */
+function flopsOf(config: ViT22BConfig, batch: number, tokens: number, padded: number): number {
   const { hidden_size: d, intermediate_size: f, num_hidden_layers: layers } = config;
-  return batch * layers * tokens * (2 * (4 * d * d + 2 * d * f) + 4 * tokens * d);
+  return batch * layers * (padded * 2 * (4 * d * d + 2 * d * f) + tokens * 4 * tokens * d);
 }
 
 /** Of what every rank computes: patches, and the pooling head, whose keys are all tokens. */
