@@ -7,18 +7,9 @@ import { createModule, GROUPS, LAYOUTS, type LoadOptions } from "../../lib/core/
 import "../../lib/models/index.js";
 import type { Tensor } from "../../lib/core/tensor.js";
 import { agrees, temporary } from "../models/fixtures.js";
+import { SMALL_VIT as CONFIG } from "./small_vit.js";
 
-const CONFIG = {
-  model_type: "vit22b",
-  hidden_size: 48,
-  num_hidden_layers: 3,
-  num_attention_heads: 12,
-  intermediate_size: 96,
-  image_size: 20,
-  patch_size: 4,
-  num_labels: 4,
-};
-/** 25 tokens: no number of ranks here divides them. */
+/** 25 tokens each: no number of ranks here divides them. */
 function pictures(count: number): Tensor {
   manualSeed(count);
   return randn([count, 3, 20, 20]);

@@ -1,29 +1,27 @@
 // A rank that encodes with a sharded ViT-22B and with a whole one, compares, and tells of it in one
-// JSON line. `RANKS_OF_A_MODEL` parts the processes into replicas; `FAIL_FIRST` has the last rank
-// fail before its first call, unless the launcher has started it anew.
+// JSON line. `RANKS_OF_A_MODEL` parts the processes into replicas, `TRACES` is a folder for a
+// timeline of each; `FAIL_FIRST` has the last rank fail before its first call, unless the launcher
+// has started it anew.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { createModule, launchedGroup, ones } from "torchsight";
 
-const CONFIG = {
-  model_type: "vit22b",
-  hidden_size: 48,
-  num_hidden_layers: 3,
-  num_attention_heads: 12,
-  intermediate_size: 96,
-  image_size: 20,
-  patch_size: 4,
-  num_labels: 4,
-};
-
+const file = new URL("../../scale/small_vit.json", import.meta.url);
+const config = JSON.parse(readFileSync(file, "utf8"));
 const { launcher, rank, size, restarts } = launchedGroup();
 if (process.env.FAIL_FIRST && restarts === 0 && rank === size - 1) process.exit(3);
 const ranks = process.env.RANKS_OF_A_MODEL;
 const tensorParallel = ranks === undefined ? undefined : Number(ranks);
 const pixel_values = ones([2, 3, 20, 20]);
-const whole = await createModule(CONFIG, { seed: 5 });
-const part = await createModule(CONFIG, { seed: 5, group: "launcher", tensorParallel });
+const whole = await createModule(config, { seed: 5 });
+const part = await createModule(config, { seed: 5, group: "launcher", tensorParallel });
+const folder = process.env.TRACES;
+const replica = Math.floor(rank / (tensorParallel ?? size));
+const trace = folder === undefined ? undefined : join(folder, `${replica}.json`);
 const results = [];
 for (const model of [whole, part]) {
-  const { last_hidden_state } = await model.call("encode", { pixel_values });
+  const options = model === part ? { trace } : {};
+  const { last_hidden_state } = await model.call("encode", { pixel_values }, options);
   results.push(await last_hidden_state.data());
 }
 const [expected, got] = results;
