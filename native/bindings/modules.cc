@@ -1,6 +1,7 @@
 #include "bindings/functions.h"
 
 #include <chrono>
+#include <limits>
 
 #include "remote/load_module.h"
 #include "runtime/borrow.h"
@@ -109,9 +110,12 @@ napi_value submit_call(Environment& environment, const Napi::CallbackInfo& info)
     Call call = running->call;  // the work may be repeated
     running->outputs = module->call(method, call, context);
     running->borrow = {};
-    if (running->call.timeline) running->call.timeline->write(trace);
+    // Under a launcher one rank writes what all have done.
+    if (call.timeline) call.timeline->write(trace);
   };
   spec.repeatable = module->repeatable();
+  // A rank that waited for a slow reader, or left while it did, would keep the others waiting.
+  if (spec.in_turn) spec.stream_capacity = std::numeric_limits<size_t>::max();
   return submit_running(environment, std::move(spec), std::move(running), module->device());
 }
 

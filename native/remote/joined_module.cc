@@ -4,6 +4,7 @@
 #include <c10/core/DeviceGuard.h>
 
 #include "distributed/nccl_group.h"
+#include "remote/joined_timeline.h"
 #include "runtime/accelerator.h"
 #include "runtime/error.h"
 #include "runtime/save.h"
@@ -84,7 +85,10 @@ JoinedModule::JoinedModule(LoadRequest request, JobContext& context) {
     failure = current_error();
   }
   // A load that was cancelled after all had met is seen by all here.
-  const bool failed = joined.patient && joined.patient->agree(failure.has_value());
+  const bool failed = [&] {
+    const JobContext::Yielded yielded(context);
+    return joined.patient && joined.patient->agree(failure.has_value());
+  }();
   if (failure) throw *failure;
   if (failed) {
     throw Error(ErrorCode::kRankFailed, "another rank could not load the model and says why");
@@ -100,11 +104,19 @@ Module& JoinedModule::module() const {
 }
 
 NamedTensors JoinedModule::call(const std::string& method, Call& call, JobContext& context) {
-  if (call.timeline) call.timeline->set_rank(rank_);
   try {
-    if (group_) agree(method, summary_of(method, call), context);
+    const auto writer = agree(method, summary_of(method, call), call.timeline != nullptr, context);
+    if (writer && !call.timeline) call.timeline = std::make_shared<Timeline>();
+    if (writer) call.timeline->set_rank(rank_);
+    const auto met = Timeline::Clock::now();
     NamedTensors results = module().call(method, call, context);
     if (group_) group_->finish();
+    if (group_ && writer) {
+      const JobContext::Yielded yielded(context);
+      // Processes that reach each other by loopback have one clock.
+      join_timelines(*group_, *call.timeline, network_of_this_process(), met);
+      if (*writer != group_->rank()) call.timeline.reset();
+    }
     return results;
   } catch (...) {
     const Error error = current_error();
@@ -116,7 +128,7 @@ NamedTensors JoinedModule::call(const std::string& method, Call& call, JobContex
 void JoinedModule::save(const SaveOptions& options, JobContext& context) {
   try {
     const std::string what = "save " + options.folder.string() + "\n" + options.config;
-    if (group_) agree("save", what, context);
+    agree("save", what, /*traced=*/false, context);
     if (first_replica_) module().save(options, context);
   } catch (...) {
     const Error error = current_error();
@@ -129,16 +141,21 @@ void JoinedModule::save(const SaveOptions& options, JobContext& context) {
 }
 
 // Throws on all ranks or on none, but where one is lost.
-void JoinedModule::agree(const std::string& method, const std::string& summary,
-                         JobContext& context) {
-  const at::Tensor mine = at::tensor(
-      {++calls_, static_cast<int64_t>(hash_of(summary)), static_cast<int64_t>(context.cancelled())},
-      at::kLong);
-  const at::Tensor all_T3 = group_->all_gather(mine.unsqueeze(0));
+std::optional<int64_t> JoinedModule::agree(const std::string& method, const std::string& summary,
+                                           bool traced, JobContext& context) {
+  if (!group_) return traced ? std::optional<int64_t>(0) : std::nullopt;
+  const at::Tensor mine =
+      at::tensor({++calls_, static_cast<int64_t>(hash_of(summary)),
+                  static_cast<int64_t>(context.cancelled()), static_cast<int64_t>(traced)},
+                 at::kLong);
+  const at::Tensor all_T4 = [&] {
+    const JobContext::Yielded yielded(context);  // others may come to this call much later
+    return group_->all_gather(mine.unsqueeze(0));
+  }();
   const auto alike = [&](int64_t column) {
-    return all_T3.select(1, column).eq(mine[column]).all().item<bool>();
+    return all_T4.select(1, column).eq(mine[column]).all().item<bool>();
   };
-  if (all_T3.select(1, 2).any().item<bool>()) {
+  if (all_T4.select(1, 2).any().item<bool>()) {
     context.checkpoint();  // may know why
     throw Error(ErrorCode::kCancelled, "another rank cancelled the call");
   }
@@ -148,6 +165,10 @@ void JoinedModule::agree(const std::string& method, const std::string& summary,
                 "this is not what another rank calls: " +
                     method + ", call " + std::to_string(calls_));
   }
+  for (int64_t rank = 0; rank < group_->size(); ++rank) {
+    if (all_T4[rank][3].item<bool>()) return rank;
+  }
+  return std::nullopt;
 }
 
 // Closes the connections, so that ranks which wait for this one are told at once.

@@ -1,6 +1,8 @@
 // A module of which this process computes one rank, among processes that a launcher started.
 #pragma once
 
+#include <optional>
+
 #include "distributed/rendezvous/join.h"
 #include "runtime/loader.h"
 
@@ -19,6 +21,8 @@ class JoinedModule final : public Module {
   std::vector<std::string> tap_names() const override { return module().tap_names(); }
   std::vector<Parameter> parameters() override { return module().parameters(); }
   Json describe() override { return description_; }
+  /// Where any rank has a timeline all note what they do, and the first that has one is given it
+  /// all; no other rank has a timeline afterwards.
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
   /// Writes the first replica; the ranks of others have nothing to do.
   void save(const SaveOptions& options, JobContext& context) override;
@@ -31,7 +35,9 @@ class JoinedModule final : public Module {
   /// Throws `Error(kRankFailed)` where the group has come to an end.
   Module& module() const;
   /// Throws unless all ranks call `method` with the same `summary` of all that makes the call.
-  void agree(const std::string& method, const std::string& summary, JobContext& context);
+  /// Returns the first rank of the group that is `traced`, if one is.
+  std::optional<int64_t> agree(const std::string& method, const std::string& summary, bool traced,
+                               JobContext& context);
   void leave() noexcept;
 
   std::shared_ptr<Group> group_;    // null: this process alone

@@ -141,7 +141,10 @@ void together(Group* group, JobContext& context, const std::function<void(JobCon
   } catch (...) {
     own = current_error();
   }
-  const std::optional<Error> failure = watcher.end(own);
+  const std::optional<Error> failure = [&] {
+    const JobContext::Yielded yielded(context);  // others may be at work for long
+    return watcher.end(own);
+  }();
   if (own) throw *own;
   if (failure) throw *failure;
 }

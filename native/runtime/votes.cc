@@ -17,7 +17,11 @@ void Votes::cast() {
 
 void Votes::count() {
   if (!under_way_) return;
-  std::exchange(under_way_, nullptr)->wait();
+  {
+    // Other jobs of the device have their turn here, as at the checkpoints of a rank alone.
+    const JobContext::Yielded yielded(context_);
+    std::exchange(under_way_, nullptr)->wait();
+  }
   if (votes_.item<float>() == 0) return;
   context_.checkpoint();  // names the reason on the rank that knows it
   throw Error(ErrorCode::kCancelled, "another rank of the group was cancelled");

@@ -1,8 +1,21 @@
 /** Ranks of launchers, started for real: each computes its part of one model. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { allAgree, ENCODE, freePort, launch, needing, runCommand } from "./ranks.js";
+import { temporary } from "../models/fixtures.js";
+import { allAgree, ENCODE, freePort, launch, MAIN, needing, runCommand } from "./ranks.js";
 
+/** An event of Chrome's trace format. */
+interface TraceEvent {
+  name: string;
+  ph: string;
+  pid: number;
+  tid: number;
+  args?: { name: string };
+}
+
+const LATE = fileURLToPath(new URL("programs/late.mjs", import.meta.url));
 const TWO_HOSTS = fileURLToPath(new URL("../../scripts/two_hosts.ts", import.meta.url));
 
 const linux = process.platform === "linux" ? test : test.skip;
@@ -15,12 +28,46 @@ for (const size of [1, 2, 4]) {
 }
 
 for (const ranks of [1, 2]) {
-  linux(`4 processes as replicas of ${ranks} ranks`, async (t) => {
-    const env = { RANKS_OF_A_MODEL: String(ranks) };
-    const words = ["dist/cli/main.js", "launch", "--nproc", "4", ENCODE];
-    allAgree(t, await runCommand(process.execPath, words, env), 4);
+  linux(`4 processes as replicas of ${ranks} ranks, a timeline of each replica`, async (t) => {
+    const folder = temporary(t);
+    const env = { RANKS_OF_A_MODEL: String(ranks), TRACES: folder };
+    allAgree(
+      t,
+      await runCommand(process.execPath, [MAIN, "launch", "--nproc", "4", ENCODE], env),
+      4,
+    );
+    for (let replica = 0; replica < 4 / ranks; replica += 1) {
+      const text = readFileSync(join(folder, `${replica}.json`), "utf8");
+      const { traceEvents } = JSON.parse(text) as { traceEvents: TraceEvent[] };
+      const pids = Array.from({ length: ranks }, (_, rank) => replica * ranks + rank);
+      t.deepEqual([...new Set(traceEvents.map(({ pid }) => pid))].sort(), pids);
+      for (const pid of pids) {
+        const mine = traceEvents.filter((event) => event.pid === pid);
+        const blocks = mine.filter(({ name, ph }) => name === "block" && ph === "X");
+        t.is(blocks.length, 3);
+        const names = mine.filter(({ name }) => name === "process_name");
+        t.true(names.length > 0 && names.every(({ args }) => args?.name === `rank ${pid}`));
+        // Tracks are numbers, which have names.
+        const { tid } = blocks[0]!;
+        const track = mine.find((event) => event.name === "thread_name" && event.tid === tid);
+        t.is(track?.args?.name, "blocks");
+      }
+    }
   });
 }
+
+linux("a rank that waits for a late one, or is read slowly, holds nothing up", async (t) => {
+  const { code, stdout, stderr } = await launch("--nproc", "2", LATE, temporary(t));
+  t.is(code, 0, stderr);
+  const told = stdout.match(/\{.*?\}/g)?.map((line) => JSON.parse(line));
+  t.deepEqual(
+    told?.sort((a, b) => a.rank - b.rank),
+    [
+      { rank: 0, items: 12 },
+      { rank: 1, items: 12 },
+    ],
+  );
+});
 
 /** The ranks of launchers that are not here, by what they would tell. */
 const TOLD: Record<string, (rank: number, port: number) => NodeJS.ProcessEnv> = {
