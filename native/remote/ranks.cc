@@ -1,19 +1,12 @@
 #include "remote/ranks.h"
 
 #include <algorithm>
-#include <chrono>
-#include <deque>
 #include <random>
+
+#include "runtime/relay.h"
 
 namespace torchsight {
 namespace {
-
-using namespace std::chrono_literals;
-
-// How often a waiting call looks whether it was cancelled.
-constexpr auto kPoll = 5ms;
-// How long the other ranks have to end by themselves once one has failed.
-constexpr auto kGrace = 500ms;
 
 std::filesystem::path fresh_store() {
   std::random_device random;
@@ -33,9 +26,7 @@ struct RemoteModule::Ranks::Round {
   std::vector<std::optional<Error>> errors;
   std::vector<int64_t> ids;
   size_t ended = 0;
-  bool failed = false;
-  std::optional<Progress> progress;
-  std::deque<NamedTensors> items;
+  Told told;
 };
 
 RemoteModule::Ranks::Ranks(int64_t size) : store_(fresh_store()) {
@@ -60,19 +51,19 @@ Message RemoteModule::Ranks::ask(const Json& body, const NamedTensors& tensors, 
     if (rank == 0) {
       replies.progress = [round](const Json& told) {
         std::lock_guard lock(round->mutex);
-        round->progress =
+        round->told.progress =
             Progress{told.get("done", 0.0), told.get("total", 0.0), told.get("phase", "")};
         round->changed.notify_one();
       };
       replies.item = [round](NamedTensors item) {
         std::lock_guard lock(round->mutex);
-        round->items.push_back(std::move(item));
+        round->told.items.push_back(std::move(item));
         round->changed.notify_one();
       };
     }
     replies.end = [round, rank](Message reply, std::optional<Error> error) {
       std::lock_guard lock(round->mutex);
-      round->failed |= error.has_value();
+      round->told.failed |= error.has_value();
       round->errors[rank] = std::move(error);
       round->replies[rank] = std::move(reply);
       ++round->ended;
@@ -87,7 +78,7 @@ Message RemoteModule::Ranks::ask(const Json& body, const NamedTensors& tensors, 
     }
   }
   await(*round, context, grace);
-  if (round->failed) throw failure(*round);
+  if (round->told.failed) throw failure(*round);
   for (size_t rank = 0; timeline && rank < workers_.size(); ++rank) {
     timeline->merge(round->replies[rank]->body.at("trace"), static_cast<int64_t>(rank));
   }
@@ -113,44 +104,19 @@ Json RemoteModule::Ranks::addressed(const Json& body, size_t rank) const {
 
 void RemoteModule::Ranks::await(Round& round, JobContext& context,
                                 std::chrono::milliseconds grace) {
-  JobContext::Yielded yielded(context);
-  bool cancelled = false;
-  std::optional<std::chrono::steady_clock::time_point> limit;
-  const auto end_within = [&](auto grace) {
-    const auto end = std::chrono::steady_clock::now() + grace;
-    if (!limit || end < *limit) limit = end;
-  };
+  const JobContext::Yielded yielded(context);
+  const Workers ranks{.ended = [&] { return round.ended == workers_.size(); },
+                      .item_taken = [&] { workers_[0]->item_taken(round.ids[0]); },
+                      .cancel =
+                          [&] {
+                            for (size_t rank = 0; rank < workers_.size(); ++rank) {
+                              workers_[rank]->cancel(round.ids[rank]);
+                            }
+                          },
+                      .give_up = [this] { kill(); },
+                      .cancel_grace = grace};
   std::unique_lock lock(round.mutex);
-  while (round.ended < workers_.size()) {
-    round.changed.wait_for(lock, kPoll);
-    if (auto progress = std::exchange(round.progress, std::nullopt)) {
-      lock.unlock();
-      context.progress(*progress);
-      lock.lock();
-    }
-    while (!round.items.empty()) {
-      NamedTensors item = std::move(round.items.front());
-      round.items.pop_front();
-      lock.unlock();
-      try {
-        context.emit(std::move(item));
-      } catch (const Error&) {
-        // The job must end: the cancel below tells the workers.
-      }
-      workers_[0]->item_taken(round.ids[0]);
-      lock.lock();
-    }
-    if (!cancelled && context.cancelled()) {
-      cancelled = true;
-      end_within(grace);
-      for (size_t rank = 0; rank < workers_.size(); ++rank) workers_[rank]->cancel(round.ids[rank]);
-    }
-    if (round.failed) end_within(kGrace);
-    if (!limit || std::chrono::steady_clock::now() < *limit) continue;
-    lock.unlock();
-    kill();
-    lock.lock();
-  }
+  relay(lock, round.changed, round.told, ranks, context);
 }
 
 void RemoteModule::Ranks::kill() noexcept {

@@ -3,29 +3,18 @@
 #include <ATen/Parallel.h>
 
 #include <atomic>
-#include <chrono>
+
+#include "runtime/relay.h"
 
 namespace torchsight {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// How often a waiting call looks whether it was cancelled.
-constexpr std::chrono::milliseconds kPoll(5);
-// How long the others have to end by themselves once one has failed.
-constexpr std::chrono::milliseconds kGrace(500);
-
-}  // namespace
 
 // One piece of work for all, and what came of it.
 struct ThreadTeam::Round {
   const Work& work;
   std::vector<std::optional<Error>> errors;
-  std::optional<Clock::time_point> failure;  // the first one's
   size_t ended = 0;
   std::atomic<bool> cancelled = false;
-  std::optional<Progress> progress;
-  std::optional<NamedTensors> item;
+  Told told;
 };
 
 // A member's view of the job.
@@ -41,15 +30,15 @@ class ThreadTeam::Member final : public JobContext {
   void progress(const Progress& progress) override {
     if (!first_) return;
     std::lock_guard lock(team_.mutex_);
-    round_.progress = progress;
+    round_.told.progress = progress;
     team_.changed_.notify_all();
   }
 
   void emit(NamedTensors item) override {
     if (!first_) return;
     std::unique_lock lock(team_.mutex_);
-    team_.changed_.wait(lock, [&] { return !round_.item || cancelled(); });
-    round_.item = std::move(item);
+    team_.changed_.wait(lock, [&] { return round_.told.items.empty() || cancelled(); });
+    round_.told.items.push_back(std::move(item));
     team_.changed_.notify_all();
   }
 
@@ -92,7 +81,7 @@ void ThreadTeam::serve(int64_t member, int intraop_threads) {
       error = current_error();
     }
     lock.lock();
-    if (error && !round.failure) round.failure = Clock::now();
+    round.told.failed |= error.has_value();
     round.errors[member] = std::move(error);
     ++round.ended;
     changed_.notify_all();
@@ -102,37 +91,14 @@ void ThreadTeam::serve(int64_t member, int intraop_threads) {
 std::vector<std::optional<Error>> ThreadTeam::run(const Work& work, JobContext& context,
                                                   const std::function<void()>& stalled) {
   Round round{work, std::vector<std::optional<Error>>(threads_.size())};
-  bool told = false;
+  const Workers members{.ended = [&] { return round.ended == threads_.size(); },
+                        .cancel = [&] { round.cancelled = true; },
+                        .give_up = stalled};
   std::unique_lock lock(mutex_);
   round_ = &round;
   ++rounds_;
   changed_.notify_all();
-  while (round.ended < threads_.size() || round.item) {
-    changed_.wait_for(lock, kPoll);
-    if (auto progress = std::exchange(round.progress, std::nullopt)) {
-      lock.unlock();
-      context.progress(*progress);
-      lock.lock();
-    }
-    if (auto item = std::exchange(round.item, std::nullopt)) {
-      changed_.notify_all();
-      lock.unlock();
-      try {
-        context.emit(std::move(*item));
-      } catch (const Error&) {
-        // The job must end: the flag below tells the members.
-      }
-      lock.lock();
-    }
-    if (!told && round.failure && Clock::now() >= *round.failure + kGrace) {
-      told = true;
-      stalled();
-    }
-    if (!round.cancelled && context.cancelled()) {
-      round.cancelled = true;
-      changed_.notify_all();
-    }
-  }
+  relay(lock, changed_, round.told, members, context);
   round_ = nullptr;
   return std::move(round.errors);
 }
