@@ -8,6 +8,8 @@ namespace {
 
 // Milliseconds, as collectives have by default.
 constexpr int64_t kLimit = 30'000;
+// Bytes that any machine copies in a millisecond: a large state takes longer than a collective may.
+constexpr int64_t kBytesInMillisecond = 100'000;
 // How long a worker has to take a cancel while JavaScript waits.
 constexpr std::chrono::milliseconds kCancelWhileWaiting(2000);
 
@@ -134,7 +136,9 @@ class RemoteSession final : public Session {
   }
 
   Message ask(const char* kind, Json body, const NamedTensors& tensors) const {
-    LimitedContext context(owner_.limit_);
+    int64_t bytes = 0;
+    for (const auto& [name, tensor] : tensors) bytes += static_cast<int64_t>(tensor.nbytes());
+    LimitedContext context(owner_.limit_ + std::chrono::milliseconds(bytes / kBytesInMillisecond));
     body.set("kind", kind).set("number", number_);
     try {
       return workers_->ask(body, tensors, context, nullptr, kCancelWhileWaiting);

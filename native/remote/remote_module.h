@@ -22,8 +22,9 @@ class RemoteModule final : public Module {
 
   Json describe() override { return description_; }
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
-  /// Gives up after the collective timeout, as a session's snapshot and restore do: JavaScript
-  /// waits for them. A worker that does not even take a cancel then is killed.
+  /// Gives up after the collective timeout, as a session's snapshot and restore do (which has more
+  /// time for a large state): JavaScript waits for them. A worker that does not even take a cancel
+  /// then is killed.
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
   /// Has the workers write the module's parameters, each rank those that it holds.
   void save(const SaveOptions& options, JobContext& context) override;
