@@ -101,6 +101,16 @@ double relative_error(const at::Tensor& actual, const at::Tensor& expected) {
   return (actual.to(at::kDouble) - reference).abs().max().item<double>() / spread;
 }
 
+void check_refused(const std::function<void()>& work, ErrorCode code, const std::string& part) {
+  try {
+    work();
+    FAIL_CHECK("expected a refusal");
+  } catch (const Error& error) {
+    CHECK(error.code() == code);
+    CHECK(std::string(error.what()).find(part) != std::string::npos);
+  }
+}
+
 void on_ranks(int64_t size, const std::function<void(const std::shared_ptr<Group>&)>& work) {
   const auto groups = make_local_groups(size);
   std::vector<std::exception_ptr> failures(size);

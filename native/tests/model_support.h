@@ -2,11 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "distributed/group.h"
+#include "runtime/error.h"
 #include "runtime/module.h"
 
 namespace torchsight::test {
@@ -38,6 +40,9 @@ at::Tensor get(const NamedTensors& tensors, const std::string& name);
 
 /// The largest difference over the standard deviation of `expected`.
 double relative_error(const at::Tensor& actual, const at::Tensor& expected);
+
+/// Checks that `work` throws an error of that code, with `part` in its message.
+void check_refused(const std::function<void()>& work, ErrorCode code, const std::string& part);
 
 /// Runs `work` for each rank of a local group in its own thread. A rank that throws ends the group
 /// and the first exception is thrown again here.

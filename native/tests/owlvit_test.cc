@@ -36,16 +36,6 @@ NamedTensors embed(Module& module, const at::Tensor& pixels, const std::string& 
   return test::call(module, "embed_image", pixels, {}, Json::parse(options));
 }
 
-void check_refused(const std::function<void()>& work, ErrorCode code, const std::string& part) {
-  try {
-    work();
-    FAIL_CHECK("expected a refusal");
-  } catch (const Error& error) {
-    CHECK(error.code() == code);
-    CHECK(std::string(error.what()).find(part) != std::string::npos);
-  }
-}
-
 }  // namespace
 
 TEST_CASE("boxes start at the bottom right corner of their cell, one cell large") {

@@ -37,16 +37,6 @@ at::Tensor encode(Module& module, const at::Tensor& masks) {
   return run(module, "encode_masks", "masks", masks, "mask_ids");
 }
 
-void check_refused(const std::function<void()>& work, ErrorCode code, const std::string& part) {
-  try {
-    work();
-    FAIL_CHECK("expected a refusal");
-  } catch (const Error& error) {
-    CHECK(error.code() == code);
-    CHECK(std::string(error.what()).find(part) != std::string::npos);
-  }
-}
-
 }  // namespace
 
 TEST_CASE("a convolution pads as TensorFlow does, the odd pixel at the right and bottom") {
