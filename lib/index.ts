@@ -40,7 +40,6 @@ export {
   type MemoryStats,
   memory,
   memoryStats,
-  releaseMemory,
   setThreads,
   threads,
 } from "./core/machine.js";

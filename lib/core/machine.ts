@@ -41,11 +41,6 @@ export function memory(): MemoryStats {
   return { ...native().tensorCounters(), ...native().memory() };
 }
 
-/** Gives freed blocks that are kept for reuse back to the system: `emptyCache("cpu")`. */
-export function releaseMemory(): void {
-  emptyCache("cpu");
-}
-
 /**
  * Gives the memory that libtorch keeps of a device, and that no tensor holds, back to it; of all
  * devices where none is named.

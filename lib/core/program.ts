@@ -1,5 +1,6 @@
 import type { LoadedModule, LoadRequest, NativeValue, ProgramRequest } from "../native/addon.js";
 import { requireFile } from "./checkpoint.js";
+import { checkWholeNumber } from "./checks.js";
 import { describeValue, invalidArgument, TorchsightError } from "./errors.js";
 import type { Job, JobControl, Progress } from "./job.js";
 import { startJob } from "./jobs.js";
@@ -120,8 +121,6 @@ function checkOptions(path: string, options: ProgramOptions): void {
   if (device !== undefined && !(typeof device === "string" && /^[a-z]+(:\d+)?$/.test(device))) {
     throw invalidArgument("device", "the name of a device", device);
   }
-  for (const [name, value] of Object.entries({ runners, threads })) {
-    if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
-    throw invalidArgument(name, "a whole number of at least 1", value);
-  }
+  checkWholeNumber("runners", runners, 1);
+  checkWholeNumber("threads", threads, 1);
 }

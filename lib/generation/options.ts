@@ -1,4 +1,5 @@
 /** How text is generated, for every system that does. */
+import { checkWholeNumber } from "../core/checks.js";
 import type { ComposeControl } from "../core/compose.js";
 import { invalidArgument } from "../core/errors.js";
 
@@ -54,11 +55,7 @@ export function generateArgs(options: GenerateOptions, maxNewTokens: number): Ge
   const sample =
     options.sample ?? [temperature, topK, topP, bestOf].some((one) => one !== undefined);
   const seeds = typeof seed === "number" ? [seed] : seed;
-  for (const one of seeds ?? []) {
-    if (!Number.isSafeInteger(one) || one < 0) {
-      throw invalidArgument("seed", "a whole number of at least 0", one);
-    }
-  }
+  for (const one of seeds ?? []) checkWholeNumber("seed", one, 0);
   checkStops(options.stop);
   const given = {
     max_new_tokens: options.maxNewTokens ?? maxNewTokens,

@@ -1,6 +1,7 @@
 /** Brings a model from the hub into the cache. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { checkWholeNumber } from "../core/checks.js";
 import { type ComposeControl, composeJob } from "../core/compose.js";
 import { invalidArgument, TorchsightError } from "../core/errors.js";
 import {
@@ -156,9 +157,7 @@ function hubNameOf(text: string, { revision }: PullOptions): HubName {
 }
 
 function checkOptions({ retries, files }: PullOptions): void {
-  if (retries !== undefined && !(Number.isSafeInteger(retries) && retries >= 0)) {
-    throw invalidArgument("retries", "a whole number of at least 0", retries);
-  }
+  checkWholeNumber("retries", retries, 0);
   if (files === undefined) return;
   if (!Array.isArray(files) || files.length === 0) {
     throw invalidArgument("files", "names of files", files);

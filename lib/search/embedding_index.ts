@@ -1,3 +1,4 @@
+import { checkWholeNumber } from "../core/checks.js";
 import { type ComposeControl, composeJob } from "../core/compose.js";
 import { tensor } from "../core/create.js";
 import { invalidArgument } from "../core/errors.js";
@@ -128,9 +129,7 @@ export class EmbeddingIndex {
    */
   search(query: Embedding, topK = 10, options: ComposeControl = {}): Job<Match[]> {
     return composeJob(options, async (steps) => {
-      if (!Number.isSafeInteger(topK) || topK < 1) {
-        throw invalidArgument("topK", "a whole number of at least 1", topK);
-      }
+      checkWholeNumber("topK", topK, 1);
       const vector = await vectorOf(query, "the query");
       if (this.size === 0) return [];
       this.#checkWidth(vector.length, "the query");

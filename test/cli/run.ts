@@ -1,14 +1,11 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { type Ended, ended } from "../ended.js";
 
 const MAIN = fileURLToPath(new URL("../../lib/cli/main.ts", import.meta.url));
 
 /** What a command left behind. */
-export interface Ran {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: string;
-  stderr: string;
+export interface Ran extends Ended {
   /** The last line of stderr. */
   last: string;
 }
@@ -39,26 +36,13 @@ export async function interrupted(after: Interrupt, ...words: string[]): Promise
   }
 }
 
-function run(after: Interrupt, words: string[]): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--import=tsx", MAIN, ...words], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const interrupt = () => void child.kill("SIGINT");
-    if (typeof after === "number") setTimeout(interrupt, after).unref();
-    else after?.then(interrupt);
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-    });
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      const last = stderr.trimEnd().split("\n").at(-1) ?? "";
-      resolve({ code, signal, stdout, stderr, last });
-    });
+async function run(after: Interrupt, words: string[]): Promise<Ran> {
+  const child = spawn(process.execPath, ["--import=tsx", MAIN, ...words], {
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  const interrupt = () => void child.kill("SIGINT");
+  if (typeof after === "number") setTimeout(interrupt, after).unref();
+  else after?.then(interrupt);
+  const left = await ended(child);
+  return { ...left, last: left.stderr.trimEnd().split("\n").at(-1) ?? "" };
 }

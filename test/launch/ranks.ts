@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { freePort } from "../../lib/launch/rank_environments.js";
 import type { JoinRequest } from "../../lib/native/addon.js";
+import { type Ended, ended } from "../ended.js";
 
 export { freePort };
 
@@ -11,41 +12,26 @@ export const ENCODE = fileURLToPath(new URL("programs/encode.mjs", import.meta.u
 export const SCRIPT_OF_RANK = fileURLToPath(new URL("programs/rank.mjs", import.meta.url));
 export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
-/** What a process left behind. */
-export interface Ran {
-  code: number | null;
-  stdout: string;
-  stderr: string;
+/** What a process left behind, and how long it took. */
+export interface Ran extends Ended {
   seconds: number;
 }
 
 /** Runs a command to its end. `started` is given the process. */
-export function runCommand(
+export async function runCommand(
   command: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
   started?: (child: ChildProcess) => void,
 ): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const begin = performance.now();
-    const child = spawn(command, args, {
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    started?.(child);
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-    });
-    child.on("error", reject);
-    child.on("close", (code) => {
-      resolve({ code, stdout, stderr, seconds: (performance.now() - begin) / 1000 });
-    });
+  const begin = performance.now();
+  const child = spawn(command, args, {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  started?.(child);
+  const left = await ended(child);
+  return { ...left, seconds: (performance.now() - begin) / 1000 };
 }
 
 /** `torchsight launch WORDS`. */

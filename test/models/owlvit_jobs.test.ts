@@ -3,7 +3,7 @@ import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { Job, Progress } from "../../lib/core/job.js";
-import { memory, releaseMemory } from "../../lib/core/machine.js";
+import { emptyCache, memory } from "../../lib/core/machine.js";
 import { tidy } from "../../lib/core/scope.js";
 import {
   type ImageEmbedding,
@@ -77,7 +77,7 @@ for (const type of TYPES) {
   });
 
   test.serial(`${type}: fifty embedded pictures, and memory is as it was`, async (t) => {
-    releaseMemory();
+    emptyCache("cpu");
     const { live } = memory();
     const pictures = Array.from({ length: 50 }, (_, seed) => noisy(64, 48, seed + 1));
     await leavesNothing(t, "one by one", async () => {
@@ -90,7 +90,7 @@ for (const type of TYPES) {
       using images = await model.embedImage(pictures, { batchSize: 8 });
       t.is(images.length, 50);
     });
-    releaseMemory();
+    emptyCache("cpu");
     t.is(memory().live, live);
   });
 
@@ -110,7 +110,7 @@ for (const type of TYPES) {
   });
 
   test.serial(`${type}: disposed of, it leaves nothing`, async (t) => {
-    releaseMemory();
+    emptyCache("cpu");
     const { live } = memory();
     await leavesNothing(t, "a model", async () => {
       await using own = await sharp(type);
@@ -120,7 +120,7 @@ for (const type of TYPES) {
       for (const one of all) one.dispose();
       t.true(memory().live > live);
     });
-    releaseMemory();
+    emptyCache("cpu");
     t.is(memory().live, live);
   });
 
@@ -298,12 +298,12 @@ test.serial("the end of a worker is an error of the calls that run, no more", as
 test.serial("an example of one patch does not keep the picture", async (t) => {
   const model = models.owlv2;
   for (const options of [{ index: 3 }, { box: [0, 0, 20, 20] }]) {
-    releaseMemory();
+    emptyCache("cpu");
     const { live } = memory();
     const image = await model.embedImage(PICTURE);
     using query = await model.embedImageQuery(image, options);
     image.dispose();
-    releaseMemory();
+    emptyCache("cpu");
     const kept = memory().live - live;
     t.true(kept >= 4 * WIDTH && kept < 16 * WIDTH, `${kept} bytes for ${query.shape}`);
   }
@@ -312,12 +312,12 @@ test.serial("an example of one patch does not keep the picture", async (t) => {
 test.serial("a model that cannot be used is not kept", async (t) => {
   const folder = temporary(t);
   cpSync(await folderWith("owlv2"), folder, { recursive: true });
-  releaseMemory();
+  emptyCache("cpu");
   const { live } = memory();
   for (const text of ["{", "[]", '{"size": "large"}']) {
     writeFileSync(join(folder, "preprocessor_config.json"), text);
     await t.throwsAsync(async () => await OwlViT.load(folder), { code: "BAD_CONFIG" });
   }
-  releaseMemory();
+  emptyCache("cpu");
   t.is(memory().live, live);
 });

@@ -1,4 +1,5 @@
 /** Texts as the text tower takes them: rows of token ids of one length. */
+import { checkWholeNumber } from "../../core/checks.js";
 import { describeValue, invalidArgument, TorchsightError } from "../../core/errors.js";
 import type { Tokenizer } from "../../text/tokenizer.js";
 
@@ -67,9 +68,7 @@ export function tokenizeQueries(
 }
 
 function checkOptions(context: number, overflow: string, padId: number): void {
-  if (!Number.isSafeInteger(context) || context < 2) {
-    throw invalidArgument("context", "a whole number of at least 2", context);
-  }
+  checkWholeNumber("context", context, 2);
   if (overflow !== "truncate" && overflow !== "error") {
     throw invalidArgument("overflow", "truncate or error", overflow);
   }

@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { folderOf } from "../../core/checkpoint.js";
+import { checkWholeNumber } from "../../core/checks.js";
 import { type ComposeControl, composeJob, type Steps, withoutControl } from "../../core/compose.js";
 import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import { Held } from "../../core/held.js";
@@ -274,9 +275,7 @@ async function embeddingsOf<T>(
   { batchSize = 8 }: BatchOptions,
   encode: (part: readonly T[]) => Promise<Tensor>,
 ): Promise<Embeddings> {
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-    throw invalidArgument("batchSize", "a whole number of at least 1", batchSize);
-  }
+  checkWholeNumber("batchSize", batchSize, 1);
   const embeddings = await tidy(async () => {
     const parts: Tensor[] = [];
     for (let first = 0; first < list.length; first += batchSize) {

@@ -4,6 +4,7 @@
  * Sources: transformers 5.18, `image_processing_pil_siglip.py` and
  * `image_processing_pil_siglip2.py`.
  */
+import { checkWholeNumber } from "../../core/checks.js";
 import type { Steps } from "../../core/compose.js";
 import { type FieldSpec, flag, integer, objectOf, parseFields } from "../../core/config.js";
 import { tensor } from "../../core/create.js";
@@ -78,9 +79,7 @@ export function withPatches(processor: Processor, most: number | undefined): Pro
   if (!("max_num_patches" in processor)) {
     throw invalidArgument("maxPatches", "nothing, for a model whose pictures have one size", most);
   }
-  if (!Number.isSafeInteger(most) || most < 1) {
-    throw invalidArgument("maxPatches", "a whole number of at least 1", most);
-  }
+  checkWholeNumber("maxPatches", most, 1);
   return { ...processor, max_num_patches: most };
 }
 
