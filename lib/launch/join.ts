@@ -1,7 +1,7 @@
 /** The group of a launcher, as the option `group` of loading names it. */
 import { invalidArgument } from "../core/errors.js";
 import type { JoinRequest } from "../native/addon.js";
-import { launchedGroup } from "./environment.js";
+import { type LaunchedGroup, launchedGroup } from "./environment.js";
 import { MOST_PORT, MOST_RANKS, rendezvous } from "./variables.js";
 
 /** A group of processes that this one is a rank of. */
@@ -46,8 +46,8 @@ export function joinRequest(
   together: number | undefined,
   alike: Record<string, string>,
 ): JoinRequest {
-  const group = option === "launcher" ? found() : checked(option);
-  const { rank, size, localRank, master, host, timeout, agentStore = false } = group;
+  const group: Found = option === "launcher" ? found() : checked(option);
+  const { rank, size, localRank, master, host, timeout, agentStore = false, restarts } = group;
   const ranks = together ?? size;
   if (size % ranks !== 0) {
     throw rendezvous(
@@ -61,13 +61,16 @@ export function joinRequest(
     together: ranks,
     ...master,
     serves: rank === 0 && !agentStore,
+    ...(restarts !== undefined && { attempt: restarts }),
     ...(host !== undefined && { listen: host }),
     ...(timeout !== undefined && { timeout }),
     alike,
   };
 }
 
-function found(): LauncherGroup {
+type Found = LauncherGroup & Pick<LaunchedGroup, "restarts">;
+
+function found(): Found {
   const group = launchedGroup();
   if (group) return group;
   throw rendezvous(

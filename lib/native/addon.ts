@@ -178,6 +178,8 @@ export interface JoinRequest {
   port: number;
   /** Whether this process is to serve the store there. */
   serves: boolean;
+  /** How often the launcher has started all ranks before; the store may have outlived them. */
+  attempt?: number;
   /** The interface or address to listen on; left out, the way to `host`. */
   listen?: string;
   /** Milliseconds for all ranks to come. */

@@ -155,7 +155,7 @@ TEST_CASE("what no rank of this version wrote is a fault, not a crash") {
   std::string heard;
   std::thread first([&] { heard = message_of([&] { meet(store, seat(0, 2), Patience(5s)); }); });
   std::this_thread::sleep_for(50ms);
-  store->set("torchsight/meeting/0/record/1", "[{\"rank\": \"nonsense\"");
+  store->set("torchsight/meeting/0/0/record/1", "[{\"rank\": \"nonsense\"");
   first.join();
   CHECK(contains(heard, "another version of torchsight"));
 }
@@ -215,6 +215,18 @@ TEST_CASE("faults at the master's port are told in time") {
   shutdown(silent, SHUT_RDWR);
   nonsense.join();
   close(silent);
+}
+
+TEST_CASE("ranks that are started anew meet at a store with traces of a meeting that broke off") {
+  const auto store = c10::make_intrusive<c10d::HashStore>();
+  const auto first = meeting({seat(0, 2)}, store, 300ms);
+  CHECK(contains(first[0], "did not come"));
+  // One that was ended before it could judge: whoever came would wait for its verdict.
+  store->add("torchsight/meeting/0/1/tickets", 1);
+  std::vector<Seat> anew{seat(0, 2), seat(1, 2)};
+  CHECK(contains(meeting(anew, store, 300ms)[1], "fallen silent"));
+  for (Seat& one : anew) one.attempt = 1;
+  CHECK(meeting(anew, store) == std::vector<std::string>{"", ""});
 }
 
 TEST_CASE("who meets and then falls silent is not waited for beyond the timeout") {

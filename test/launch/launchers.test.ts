@@ -13,7 +13,7 @@ withTorchrun("torchrun: its agent serves the store", async (t) => {
   t.true(told.every(({ launcher, restarts }) => launcher === "environment" && restarts === 0));
 });
 
-withTorchrun("torchrun starts all ranks anew after a failure, at the same store", async (t) => {
+withTorchrun("torchrun starts all ranks anew after a failure in their meeting, at the same store", async (t) => {
   const words = torchrun("--standalone", "--nproc-per-node", "2", "--max-restarts", "1");
   const told = allAgree(
     t,

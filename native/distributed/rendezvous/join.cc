@@ -66,7 +66,8 @@ JoinedGroup meet_and_connect(const Launch& launch, const Patience& patience) {
                     .address = address,
                     .network = network_of_this_process(),
                     .alike = launch.alike,
-                    .serves = launch.serves};
+                    .serves = launch.serves,
+                    .attempt = launch.attempt};
     patience.now_for("the other ranks, whose store has fallen silent");
     store = meet(store, seat, patience);
     if (launch.together == 1) return {};
@@ -113,6 +114,7 @@ Launch Launch::from_json(const Json& json) {
   launch.local_rank = json.get("localRank", launch.rank);
   launch.master = {json.at("host").as_string("host"), json.at("port").as_int("port")};
   launch.serves = json.at("serves").as_bool("serves");
+  launch.attempt = json.get("attempt", int64_t{0});
   launch.listen = json.get("listen", "");
   launch.alike = Json(json.at("alike").as_object("alike"));
   launch.timeout = milliseconds(json.get("timeout", static_cast<int64_t>(launch.timeout.count())));

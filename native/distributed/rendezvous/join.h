@@ -18,6 +18,7 @@ struct Launch {
   int64_t local_rank = 0;  // among those of this machine
   Endpoint master;
   bool serves = false;  // whether this process is to serve the store at `master`
+  int64_t attempt = 0;  // as `Seat::attempt`
   std::string listen;   // an interface or an address; empty: the way to the master
   std::chrono::milliseconds timeout{30'000};             // to meet
   std::chrono::milliseconds collective_timeout{30'000};  // of each collective afterwards

@@ -13,8 +13,8 @@ namespace {
 using Store = c10::intrusive_ptr<c10d::Store>;
 using std::chrono::milliseconds;
 
-// Counts meetings that have ended: each has keys of its own.
-constexpr const char* kMeeting = "torchsight/meeting";
+// Counts the meetings of an attempt that have ended: each has keys of its own.
+constexpr const char* kMeeting = "torchsight/meeting/";
 constexpr const char* kTickets = "tickets";
 constexpr const char* kVerdict = "verdict";
 constexpr const char* kReaders = "readers";
@@ -163,8 +163,8 @@ void await_readers(c10d::Store& table) {
 }  // namespace
 
 Store meet(const Store& store, const Seat& seat, Patience patience) {
-  const int64_t meeting = store->add(kMeeting, 0);
-  const std::string prefix = std::string(kMeeting) + "/" + std::to_string(meeting);
+  const std::string ended = kMeeting + std::to_string(seat.attempt);
+  const std::string prefix = ended + "/" + std::to_string(store->add(ended, 0));
   const Store table = c10::make_intrusive<c10d::PrefixStore>(prefix, store);
   const int64_t ticket = table->add(kTickets, 1) - 1;
   table->set(record_key(static_cast<size_t>(ticket)), record_of(seat, patience));
@@ -172,7 +172,7 @@ Store meet(const Store& store, const Seat& seat, Patience patience) {
   if (ticket == 0) {
     fault = judge(*table, seat, patience);
     // Before the verdict: whoever has heard it may go to the next meeting at once.
-    store->add(kMeeting, 1);
+    store->add(ended, 1);
     table->set(kVerdict, fault);
   } else {
     fault = await_verdict(*table, seat, patience);

@@ -18,6 +18,9 @@ struct Seat {
   std::string network;  // as `network_of_this_process`
   Json alike;           // an object whose members must be the same texts on all ranks
   bool serves = false;  // whether the store ends with this process
+  /// How often the launcher has started all ranks before. A store that outlives them has what they
+  /// left in it when they were ended in the middle of their meeting.
+  int64_t attempt = 0;
 };
 
 /// Returns once all ranks have come: a store for them alone, the same for all, with nothing in it.

@@ -1,15 +1,19 @@
 // A rank that encodes with a sharded ViT-22B and with a whole one, compares, and tells of it in one
 // JSON line. `RANKS_OF_A_MODEL` parts the processes into replicas, `TRACES` is a folder for a
-// timeline of each; `FAIL_FIRST` has the last rank fail before its first call, unless the launcher
-// has started it anew.
+// timeline of each; `FAIL_FIRST` has the last rank fail while the others wait for it, unless the
+// launcher has started it anew.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createModule, launchedGroup, ones } from "torchsight";
 
 const file = new URL("../../scale/small_vit.json", import.meta.url);
 const config = JSON.parse(readFileSync(file, "utf8"));
 const { launcher, rank, size, restarts } = launchedGroup();
-if (process.env.FAIL_FIRST && restarts === 0 && rank === size - 1) process.exit(3);
+if (process.env.FAIL_FIRST && restarts === 0 && rank === size - 1) {
+  await sleep(1500); // the others have come to where the ranks meet
+  process.exit(3);
+}
 const ranks = process.env.RANKS_OF_A_MODEL;
 const tensorParallel = ranks === undefined ? undefined : Number(ranks);
 const pixel_values = ones([2, 3, 20, 20]);
