@@ -25,6 +25,13 @@ constexpr int kSendFlags = MSG_NOSIGNAL;
 constexpr int kSendFlags = 0;  // macOS: SO_NOSIGPIPE is set on the socket
 #endif
 
+// A worker that another thread starts meanwhile would keep the memory of a message for good.
+#ifdef MSG_CMSG_CLOEXEC
+constexpr int kReceiveFlags = MSG_WAITALL | MSG_CMSG_CLOEXEC;
+#else
+constexpr int kReceiveFlags = MSG_WAITALL;
+#endif
+
 // What goes before the text of every message. The descriptor of the shared memory, if there is one,
 // rides on it.
 struct Prefix {
@@ -141,7 +148,7 @@ std::optional<int> receive_prefix(int socket, Prefix& prefix) {
   message.msg_controllen = control.size();
   ssize_t got;
   do {
-    got = recvmsg(socket, &message, MSG_WAITALL);
+    got = recvmsg(socket, &message, kReceiveFlags);
   } while (got < 0 && errno == EINTR);
   if (got != sizeof prefix) return std::nullopt;
   int fd = -1;
@@ -152,6 +159,15 @@ std::optional<int> receive_prefix(int socket, Prefix& prefix) {
 }
 
 }  // namespace
+
+Descriptor::~Descriptor() {
+  reset(-1);
+}
+
+void Descriptor::reset(int fd) noexcept {
+  if (fd_ >= 0) close(fd_);
+  fd_ = fd;
+}
 
 SharedTensors::SharedTensors(const NamedTensors& tensors) : layout_(Json::Array{}) {
   int64_t bytes = 0;
@@ -166,8 +182,9 @@ SharedTensors::SharedTensors(const NamedTensors& tensors) : layout_(Json::Array{
     layout_.push_back(std::move(entry));
     bytes += aligned(static_cast<int64_t>(tensor.nbytes()));
   }
-  fd_ = make_shared_memory(std::max(bytes, kAlignment));
-  const std::shared_ptr<void> memory = map(fd_, static_cast<size_t>(std::max(bytes, kAlignment)));
+  const auto size = static_cast<size_t>(std::max(bytes, kAlignment));
+  memory_.reset(make_shared_memory(static_cast<int64_t>(size)));
+  const std::shared_ptr<void> memory = map(fd(), size);
   int64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
     at::from_blob(static_cast<char*>(memory.get()) + offset, tensor.sizes(),
@@ -175,10 +192,6 @@ SharedTensors::SharedTensors(const NamedTensors& tensors) : layout_(Json::Array{
         .copy_(tensor.detach());
     offset += aligned(static_cast<int64_t>(tensor.nbytes()));
   }
-}
-
-SharedTensors::~SharedTensors() {
-  if (fd_ >= 0) close(fd_);
 }
 
 Channel::~Channel() {
@@ -204,15 +217,15 @@ std::optional<Message> Channel::receive() {
   Prefix prefix;
   const std::optional<int> fd = receive_prefix(socket_, prefix);
   if (!fd) return std::nullopt;
-  const std::unique_ptr<const int, void (*)(const int*)> closer(&*fd, [](const int* open) {
-    if (*open >= 0) close(*open);
-  });
+  const Descriptor memory(*fd);
   if (prefix.text_bytes > kMaxText) return std::nullopt;
   std::string text(prefix.text_bytes, '\0');
   if (!receive_all(socket_, text.data(), text.size())) return std::nullopt;
   Message message;
   message.body = Json::parse(text, "message");
-  if (*fd >= 0) message.tensors = map_tensors(*fd, message.body.at("tensors"));
+  if (memory.get() >= 0) {
+    message.tensors = map_tensors(memory.get(), message.body.at("tensors"));
+  }
   return message;
 }
 

@@ -16,20 +16,32 @@ struct Message {
   NamedTensors tensors;
 };
 
+/// A file descriptor that is closed with the object; -1 for none.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd = -1) noexcept : fd_(fd) {}
+  ~Descriptor();
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  int get() const noexcept { return fd_; }
+  void reset(int fd) noexcept;
+
+ private:
+  int fd_;
+};
+
 /// Tensors copied once into shared memory, to be sent to any number of processes.
 class SharedTensors {
  public:
   /// Throws `Error(kOutOfMemory)` where the system gives no shared memory.
   explicit SharedTensors(const NamedTensors& tensors);
-  ~SharedTensors();
-  SharedTensors(const SharedTensors&) = delete;
-  SharedTensors& operator=(const SharedTensors&) = delete;
 
-  int fd() const noexcept { return fd_; }
+  int fd() const noexcept { return memory_.get(); }
   const Json& layout() const noexcept { return layout_; }
 
  private:
-  int fd_ = -1;
+  Descriptor memory_;
   Json layout_;  // [{name, dtype, shape, offset}]
 };
 
