@@ -36,7 +36,7 @@ const onWindows = process.platform === "win32";
 export class Ranks {
   /** How all ranks ended, in the order in which they did. */
   readonly ends: RankEnd[] = [];
-  readonly #children: ChildProcess[] = [];
+  readonly #children = new Set<ChildProcess>();
   readonly #started = performance.now();
   readonly #guard = onWindows ? undefined : new Guard();
   #kill: NodeJS.Timeout | undefined;
@@ -60,7 +60,6 @@ export class Ranks {
       if (failures[0]) throw failures[0].reason;
     } finally {
       clearTimeout(this.#kill);
-      // What the ranks started themselves does not outlive them.
       this.#signal("SIGKILL");
       this.#guard?.release();
       process.off("exit", atExit);
@@ -89,7 +88,7 @@ export class Ranks {
       windowsHide: true,
     });
     if (child.pid !== undefined) this.#guard?.watch(child.pid);
-    this.#children.push(child);
+    this.#children.add(child);
     const written = [
       child.stdout.pipe(new Lines((line) => form.stdout(rank, line))),
       child.stderr.pipe(new Lines((line) => form.stderr(rank, line))),
@@ -109,18 +108,23 @@ export class Ranks {
     this.ends.push({ rank, code: code ?? 128 + constants.signals[signal!], signal, seconds });
     if (code !== 0 && !this.#asked) this.end("SIGTERM");
     await within(OUTPUT_MS, Promise.all(written.map((stream) => finished(stream))));
+    // What a rank has started does not outlive it. Later its number may be another process's.
+    signalGroup(child, "SIGKILL");
+    this.#children.delete(child);
   }
 
   #signal(signal: NodeJS.Signals): void {
-    for (const child of this.#children) {
-      if (child.pid === undefined) continue;
-      try {
-        if (onWindows) child.kill(signal);
-        else process.kill(-child.pid, signal);
-      } catch {
-        // The group has ended.
-      }
-    }
+    for (const child of this.#children) signalGroup(child, signal);
+  }
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    if (onWindows) child.kill(signal);
+    else process.kill(-child.pid, signal);
+  } catch {
+    // The group has ended.
   }
 }
 
