@@ -7,7 +7,7 @@ import test from "ava";
 import { temporary } from "../models/fixtures.js";
 import { launch, MAIN, runCommand } from "./ranks.js";
 
-const posix = process.platform === "win32" ? test.skip : test;
+const posix = process.platform === "win32" ? test.serial.skip : test.serial;
 
 /** Whether a process is there, be it as a zombie. */
 function lives(pid: number): boolean {
