@@ -1,6 +1,7 @@
 /** The trainer's options as recipes say them. The native trainer has the same bounds. */
 import { badField, type Field, flag, integer, objectOf, oneOf, positive } from "../core/config.js";
 import type {
+  AdapterOptions,
   GroupOptions,
   OptimizerOptions,
   ScheduleOptions,
@@ -71,7 +72,17 @@ const GROUP: Checks<GroupOptions> = {
   frozen: optional(flag),
 };
 
-const TRAINER: Checks<TrainerOptions> = {
+const ADAPTERS: Checks<AdapterOptions> = {
+  patterns: listOf(text),
+  rank: optional(integer(1)),
+  alpha: optional(positive(MOST)),
+  seed: optional(integer(0)),
+};
+
+/** Teachers and losses of one's own are code, which recipes have none of. */
+type PlainOptions = Omit<TrainerOptions, "teacher" | "distillation" | "method">;
+
+const TRAINER: Checks<PlainOptions> = {
   optimizer: optional(optimizer),
   schedule: optional(objectWith(SCHEDULE)),
   groups: optional(listOf(objectWith(GROUP))),
@@ -79,7 +90,11 @@ const TRAINER: Checks<TrainerOptions> = {
   accumulate: optional(integer(1)),
   ema: optional(within(0, 1)),
   autocast: optional(oneOf("none", "bfloat16")),
-  loss: optional(text),
+  loss: optional(oneOf("sigmoid", "softmax")),
+  adapters: optional(objectWith(ADAPTERS)),
+  clipPerExample: optional(within(0, 1e12)),
+  recompute: optional(flag),
+  telemetry: optional(flag),
 };
 
 /** Checks the trainer's options; throws `BAD_CONFIG`, which names the field. */
