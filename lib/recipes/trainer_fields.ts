@@ -87,7 +87,7 @@ const TRAINER: Checks<PlainTrainerOptions> = {
   accumulate: optional(integer(1)),
   ema: optional(within(0, 1)),
   autocast: optional(oneOf("none", "bfloat16")),
-  loss: optional(text),
+  loss: optional(oneOf("sigmoid", "softmax")),
   adapters: optional(objectWith(ADAPTERS)),
   clipPerExample: optional(within(0, 1e12)),
   recompute: optional(flag),

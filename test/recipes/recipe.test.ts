@@ -95,6 +95,8 @@ test("defaults are filled in, and a schedule ends with the steps", (t) => {
   t.deepEqual(rest, { ...RECIPE, seed: 0, keep: 2, evaluationSamples: 512 });
   const given = parseRecipe({ ...RECIPE, trainer: { schedule: { steps: 20 } } });
   t.is(given.trainer.schedule?.steps, 20);
+  const more = { adapters: { patterns: ["blocks.*"] }, recompute: true, telemetry: true };
+  t.like(parseRecipe({ ...RECIPE, trainer: more }).trainer, more);
   t.deepEqual(parseRecipe(JSON.parse(JSON.stringify(given))), given);
 });
 
@@ -113,6 +115,8 @@ for (const [name, change, message] of [
     { trainer: { optimizer: { kind: "sgd", beta1: 0.9 } } },
     /unknown field trainer\.optimizer\.beta1/,
   ],
+  ["a loss of code", { trainer: { loss: "given" } }, /sigmoid, softmax for trainer\.loss/],
+  ["no adapter", { trainer: { adapters: {} } }, /for trainer\.adapters\.patterns/],
   ["no pattern", { trainer: { groups: [{ decay: 1 }] } }, /for trainer\.groups\[0\]\.pattern/],
   [
     "a warm-up longer than the run",
