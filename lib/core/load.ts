@@ -129,15 +129,17 @@ function start<M extends { [K in keyof M]: MethodTypes }>(
   options: LoadOptions,
 ): Job<Module<M>> {
   let config: Record<string, unknown> = {};
+  let rank = 0;
   const job = startJob<Module<M>>(
     {
       submit: (jobOptions) => {
         checkOptions(options);
         const request = openedRequest(open, options);
         config = request.config as Record<string, unknown>;
+        rank = request.join?.rank ?? 0;
         return native().submitLoad(JSON.stringify(request), jobOptions);
       },
-      decode: (value: NativeValue) => new Module<M>(value as LoadedModule, config),
+      decode: (value: NativeValue) => new Module<M>(value as LoadedModule, config, rank),
     },
     options,
   );

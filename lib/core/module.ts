@@ -85,6 +85,8 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
   readonly taps: readonly string[];
   /** Every tensor of the checkpoint contract. */
   readonly parameters: readonly ParameterInfo[];
+  /** The rank of this process among those of a launcher that the module is joined with, else 0. */
+  readonly rank: number;
 
   readonly #id: ModuleId;
   readonly #sessions = new Set<Session>();
@@ -93,13 +95,14 @@ export class Module<M extends { [K in keyof M]: MethodTypes } = AnyMethods> {
   #closed: (() => void)[] = [];
 
   /** @internal Made by `load`. */
-  constructor(loaded: LoadedModule, config: Record<string, unknown>) {
+  constructor(loaded: LoadedModule, config: Record<string, unknown>, rank = 0) {
     const description = JSON.parse(loaded.description) as ModuleDescription;
     this.#id = loaded.module;
     this.config = config;
     this.methods = Object.fromEntries(description.methods.map((schema) => [schema.name, schema]));
     this.taps = description.taps;
     this.parameters = description.parameters;
+    this.rank = rank;
     collected.register(this, loaded.module, this);
   }
 

@@ -76,12 +76,7 @@ export async function writeRun(
     rmSync(join(out, name), { recursive: true, force: true });
   }
   const kind = run.best ? BEST : NAME;
-  const name = `${run.best ? "best" : "step"}-${String(run.step).padStart(DIGITS, "0")}`;
-  const [fresh, old, final] = [
-    join(out, `.${name}.new`),
-    join(out, `.${name}.old`),
-    join(out, name),
-  ];
+  const { fresh, old, final } = foldersOf(out, run);
   try {
     await fill(fresh, async (state) => await writeTensors(join(fresh, STATE), state));
     await writeText(join(fresh, RUN), `${JSON.stringify(run, null, 2)}\n`);
@@ -96,6 +91,19 @@ export async function writeRun(
     rmSync(join(out, older), { recursive: true, force: true });
   }
   return final;
+}
+
+/** @internal Where a checkpoint is written, where an older one of its name waits, its place. */
+export function foldersOf(
+  out: string,
+  { step, best }: Pick<Saved, "step" | "best">,
+): { fresh: string; old: string; final: string } {
+  const name = `${best ? "best" : "step"}-${String(step).padStart(DIGITS, "0")}`;
+  return {
+    fresh: join(out, `.${name}.new`),
+    old: join(out, `.${name}.old`),
+    final: join(out, name),
+  };
 }
 
 /** @internal What a run goes on from. Throws `NOT_FOUND` or `BAD_CHECKPOINT`. */

@@ -142,6 +142,16 @@ export interface TrainerOptions {
   recompute?: boolean | undefined;
   /** Steps tell of attention: the largest logit and the mean entropy of each layer. */
   telemetry?: boolean | undefined;
+  /**
+   * With several replicas, each keeps the optimizer's state, and the averages, of its share of the
+   * weights alone (ZeRO's first stage, arXiv 1910.02054). The steps stay the same. Default false.
+   */
+  shardOptimizer?: boolean | undefined;
+  /**
+   * With several replicas, bytes of gradients that are summed at once while the backward pass still
+   * runs. Default 25e6.
+   */
+  bucketBytes?: number | undefined;
 }
 
 /** What of them a file can say. */

@@ -4,7 +4,7 @@ import type { Module } from "../core/module.js";
 import { disposablesIn } from "../core/scope.js";
 import type { Session } from "../core/session.js";
 import { misfit, readAdapters, writeAdapters } from "./adapters.js";
-import { type Best, readRun, type Saved, writeRun } from "./checkpoint.js";
+import { type Best, foldersOf, readRun, type Saved, writeRun } from "./checkpoint.js";
 import { type FitOptions, fitSteps } from "./fit.js";
 import type { Batch, Loader } from "./loader.js";
 import { evaluateLoss, sizeOf, stepByLoss } from "./loss.js";
@@ -13,7 +13,7 @@ import { type SingleStep, type Step, stepOf } from "./step.js";
 import { type Told, toldBy } from "./told.js";
 
 /** What a trainer needs of a module. */
-export type Trainable = Pick<Module, "openSession" | "save" | "pids">;
+export type Trainable = Pick<Module, "openSession" | "save" | "pids" | "rank">;
 
 /** How a checkpoint is saved. */
 export interface SaveRunOptions {
@@ -160,16 +160,24 @@ export class Trainer implements Disposable {
 
   /**
    * Writes a checkpoint, a folder of its own within `out`, whole or not at all: the model as any
-   * other, the trainer's state, and where `loader` is. Older ones are removed, but for `keep`.
+   * other, the trainer's state, and where `loader` is. Older ones are removed, but for `keep`. All
+   * ranks of a launcher call it; the first one writes what is no rank's own.
    */
   async save(out: string, options: SaveRunOptions = {}): Promise<string> {
     const { loader, keep = 2, best, signal } = options;
     const saved = { options: plainOptions(this.options), cursor: loader?.cursor?.() };
     const run = { step: this.#steps, ...saved, ...(best ? { best } : {}) };
     const control = signal ? { signal } : {};
+    // The state first: a launcher's ranks meet there, once the first one has made room.
+    if (this.#module.rank > 0) {
+      using _ = await this.#session.call("state", {}, control);
+      const { fresh, final } = foldersOf(out, run);
+      await this.#module.save(fresh, control);
+      return final;
+    }
     return await writeRun(out, run, keep, async (folder, tensors) => {
-      await this.#module.save(folder, control);
       using trained = await this.#session.call("state", {}, control);
+      await this.#module.save(folder, control);
       await tensors(trained);
     });
   }

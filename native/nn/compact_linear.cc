@@ -6,8 +6,10 @@
 #include <limits>
 #include <tuple>
 
+#include "nn/derivative.h"
 #include "nn/product_kernels.h"
 #include "runtime/cuda_parts.h"
+#include "runtime/error.h"
 
 namespace torchsight {
 namespace {
@@ -149,6 +151,11 @@ void CompactLinear::quantize() {
 }
 
 at::Tensor CompactLinear::operator()(const at::Tensor& x_RI) const {
+  if (needs_derivative(x_RI, weight_OI_)) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        "expected no gradients for a decoder's matrices, whose products have no derivative");
+  }
   if (x_RI.is_cuda() && quantized() && cuda_parts()) {
     // A few rows; more of them are worth a whole weight of wider numbers.
     at::Tensor y_RO = at::empty({x_RI.size(0), weight_OI_.size(0)}, x_RI.options());

@@ -21,7 +21,8 @@ class CompactLinear {
   /// [rows, in] -> [rows, out]: x W^T in the dtype of `x`. On a CPU, float32 rows meet the numbers
   /// of the weight in float32 arithmetic, whatever their format; so do up to 8 rows, float32 or
   /// bfloat16, and int8 weights on CUDA. Elsewhere, and for other rows, products are in the dtype
-  /// of the weight, or of `x` if the weight is int8. Has no derivative.
+  /// of the weight, or of `x` if the weight is int8. Has no derivative:
+  /// throws `Error(kUnsupported)` where one is needed.
   at::Tensor operator()(const at::Tensor& x_RI) const;
 
   /// The weight [out, in]: the memory itself, or, once quantised, the float32 numbers it stands

@@ -98,6 +98,26 @@ void FusedLinear::finish_(std::vector<at::Tensor>& sums_Ro) const {
   }
 }
 
+std::vector<at::Tensor> FusedLinear::matrices() {
+  weights();
+  std::vector<at::Tensor> matrices;
+  for (const Part& part : parts_) matrices.push_back(part.weight);
+  return matrices;
+}
+
+std::vector<at::Tensor> FusedLinear::finished(const std::vector<at::Tensor>& products_RO) const {
+  std::vector<at::Tensor> results;
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    const Part& part = parts_[p];
+    for (size_t s = part.first; s < part.first + part.count; ++s) {
+      const int64_t begin = begin_of(s) - begin_of(part.first);
+      results.push_back(products_RO[p].narrow(1, begin, sections_[s].out));
+      finish(results.back(), s);
+    }
+  }
+  return results;
+}
+
 std::vector<FusedLinear::Part> FusedLinear::cut(const Part& whole, bool everywhere) const {
   std::vector<Part> parts;
   for (size_t s = 0; s < sections_.size(); ++s) {

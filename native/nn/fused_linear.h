@@ -30,6 +30,13 @@ class FusedLinear {
   /// Completes sums that were computed outside, one for each section, by bias and activation.
   void finish_(std::vector<at::Tensor>& sums_Ro) const;
 
+  /// The matrices that the input is multiplied with, as plain memory: a joint one with `fuse`, else
+  /// one for each section.
+  std::vector<at::Tensor> matrices();
+  /// The sections of products [R, out] with `matrices` that were computed outside, completed by
+  /// bias and activation.
+  std::vector<at::Tensor> finished(const std::vector<at::Tensor>& products_RO) const;
+
   /// The weight of each section as plain memory, in which it stays until the next large product.
   /// On the meta device, so without memory, once they are float8.
   std::vector<at::Tensor> weights();

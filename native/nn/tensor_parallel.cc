@@ -98,14 +98,14 @@ at::Tensor TensorParallel::split(const at::Tensor& x_BNd) const {
 
 at::Tensor TensorParallel::join(const at::Tensor& x_Rd, const Extent& extent) const {
   at::Tensor all_Rd = x_Rd;
-  if (layout_ == Layout::kTokens) all_Rd = group_->all_gather(x_Rd);
+  if (layout_ == Layout::kTokens) all_Rd = gather_whole(group_, x_Rd);
   if (layout_ == Layout::kFeatures) all_Rd = join_columns(x_Rd);
   return batched(all_Rd, extent).contiguous();
 }
 
 at::Tensor TensorParallel::join_columns(const at::Tensor& x_Rw) const {
   if (!sharded()) return x_Rw;
-  return group_->all_gather(x_Rw.unsqueeze(0)).transpose(0, 1).flatten(1);
+  return gather_whole(group_, x_Rw.unsqueeze(0)).transpose(0, 1).flatten(1);
 }
 
 at::Tensor TensorParallel::sum(at::Tensor partial) const {
@@ -132,12 +132,12 @@ at::Tensor TensorParallel::rows(const at::Tensor& x_BNw, const Extent& extent) c
 
 at::Tensor TensorParallel::join_heads(const at::Tensor& x_BHNe) const {
   if (!sharded()) return x_BHNe;
-  return group_->all_gather(x_BHNe.transpose(0, 1).contiguous()).transpose(0, 1);
+  return group_->all_gather(x_BHNe.detach().transpose(0, 1).contiguous()).transpose(0, 1);
 }
 
 at::Tensor TensorParallel::join_statistics(const at::Tensor& largest_and_entropy) const {
   if (!sharded()) return largest_and_entropy;
-  const at::Tensor all_T2 = group_->all_gather(largest_and_entropy.unsqueeze(0));
+  const at::Tensor all_T2 = group_->all_gather(largest_and_entropy.detach().unsqueeze(0));
   return at::stack({all_T2.select(1, 0).max(), all_T2.select(1, 1).mean()});
 }
 

@@ -7,21 +7,14 @@
 #include <string_view>
 #include <vector>
 
-#include "distributed/ring.h"
 #include "nn/fused_linear.h"
 #include "nn/linear.h"
 #include "nn/norm.h"
+#include "nn/parallel_products.h"
 #include "runtime/module.h"
 #include "runtime/votes.h"
 
 namespace torchsight {
-
-/// What a rank has of the residual stream [B, N, d]. Heads and hidden units are cut alike in all.
-enum class Layout {
-  kTokens,  // N/T tokens: norms are local, blocks of tokens travel. N is padded to a multiple of T
-  kFeatures,    // d/T features, as in the paper: norms sum over ranks, blocks of features travel
-  kReplicated,  // all of it: one sum over the ranks for each product that leaves a layer
-};
 
 /// The size of one call.
 struct Extent {
@@ -30,7 +23,8 @@ struct Extent {
 };
 
 /// Rows of the stream: [tokens, batch] of this rank's tokens in layout `tokens`, so that they are
-/// one piece of dimension 0; [batch, tokens] otherwise.
+/// one piece of dimension 0; [batch, tokens] otherwise. What takes the stream from one rank's rows
+/// to another's has a derivative where gradients are enabled, but for taps and statistics.
 class TensorParallel {
  public:
   /// One rank alone, for which everything is the identity.
@@ -44,6 +38,9 @@ class TensorParallel {
 
   bool sharded() const { return group_ != nullptr; }
   Layout layout() const { return layout_; }
+  /// Whether each rank has a part of the stream, so that the gradient of what acts on it but is not
+  /// cut is the sum of the ranks' gradients.
+  bool divides_stream() const { return sharded() && layout_ != Layout::kReplicated; }
   int64_t size() const { return sharded() ? group_->size() : 1; }
   int64_t rank() const { return sharded() ? group_->rank() : 0; }
   /// Throws `Error(kBadConfig)` naming what does not divide by the ranks.
@@ -75,7 +72,7 @@ class TensorParallel {
     at::Tensor in_Rw;
   };
   /// The stream with the products of `exits`, summed over the ranks, and one bias added. Uses the
-  /// memory of `x`.
+  /// memory of `x` where no derivative is needed.
   at::Tensor leave(at::Tensor x_Rd, const std::vector<Exit>& exits, const at::Tensor& bias_d) const;
 
   /// The sum over the ranks, in the dtype of `partial`, whose memory may be used.
@@ -91,6 +88,7 @@ class TensorParallel {
  private:
   int64_t padded(int64_t tokens) const { return (tokens + size() - 1) / size() * size(); }
   at::Tensor own_features(const at::Tensor& vector_d) const;
+  ProductRanks products() const { return {group_, layout_, ring_, reduce_dtype_}; }
   at::Tensor sum_of_products(const std::vector<Exit>& exits, int64_t begin, int64_t count) const;
 
   std::shared_ptr<Group> group_;

@@ -1,6 +1,7 @@
 // Norms and products of `TensorParallel`.
 #include <ATen/ATen.h>
 
+#include "nn/derivative.h"
 #include "nn/tensor_parallel.h"
 
 namespace torchsight {
@@ -14,9 +15,7 @@ at::Tensor TensorParallel::normalize(const Norm& norm, const at::Tensor& x_Rd) c
   if (layout_ != Layout::kFeatures || norm.kind == NormKind::kNone) return norm(x_Rd);
   const auto width = static_cast<double>(x_Rd.size(1) * size());
   const auto mean_R1 = [&](const at::Tensor& values_Rd) {
-    at::Tensor sum_R1 = values_Rd.sum(1, /*keepdim=*/true);
-    group_->all_reduce(sum_R1);
-    return sum_R1.div_(width);
+    return sum_parts(group_, values_Rd.sum(1, /*keepdim=*/true)) / width;
   };
   at::Tensor y_Rd = x_Rd.to(at::promote_types(x_Rd.scalar_type(), at::kFloat));
   if (norm.kind == NormKind::kLayerNorm) y_Rd = y_Rd - mean_R1(y_Rd);
@@ -27,6 +26,13 @@ at::Tensor TensorParallel::normalize(const Norm& norm, const at::Tensor& x_Rd) c
 }
 
 std::vector<at::Tensor> TensorParallel::enter(FusedLinear& layer, const at::Tensor& x_Rd) const {
+  if (!sharded()) return layer(x_Rd);
+  if (at::GradMode::is_enabled()) {
+    const std::vector<at::Tensor> matrices = layer.matrices();
+    if (needs_derivative({x_Rd, matrices})) {
+      return layer.finished(enter_products(products(), x_Rd, matrices));
+    }
+  }
   if (layout_ == Layout::kReplicated) return layer(x_Rd);
   std::vector<at::Tensor> results;
   if (layout_ == Layout::kTokens) {
@@ -77,6 +83,17 @@ at::Tensor TensorParallel::sum_of_products(const std::vector<Exit>& exits, int64
 
 at::Tensor TensorParallel::leave(at::Tensor x_Rd, const std::vector<Exit>& exits,
                                  const at::Tensor& bias_d) const {
+  if (sharded() && at::GradMode::is_enabled()) {
+    std::vector<at::Tensor> inputs, weights;
+    for (const Exit& exit : exits) {
+      inputs.push_back(exit.in_Rw);
+      weights.push_back(exit.layer.weight());
+    }
+    if (needs_derivative({x_Rd, inputs, weights})) {
+      x_Rd = x_Rd + leave_products(products(), inputs, weights).to(x_Rd.scalar_type());
+      return bias_d.defined() ? x_Rd + own_features(bias_d) : x_Rd;
+    }
+  }
   const int64_t rows = x_Rd.size(0), width = x_Rd.size(1);
   at::Tensor sum_Rd;
   if (!sharded()) {

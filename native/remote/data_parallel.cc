@@ -2,8 +2,12 @@
 
 #include <ATen/ATen.h>
 
+#include <filesystem>
+#include <random>
+
 #include "runtime/error.h"
 #include "runtime/timeline.h"
+#include "runtime/whole_session.h"
 
 namespace torchsight {
 namespace {
@@ -49,6 +53,12 @@ int64_t batch_dim(const Json& spec, const std::string& symbol) {
   return 0;
 }
 
+/// Whether the first dimension is the batch, whatever others there are.
+bool leads_with_batch(const Json& spec) {
+  const Json::Array& shape = spec.at("shape").as_array();
+  return spec.at("batchAxis").as_int() == 0 && !shape.empty() && shape[0].as_string() == "...";
+}
+
 /// An input that is cut.
 struct Cuttable {
   size_t index;
@@ -66,7 +76,8 @@ Batch batch_of(const Json& specs, const std::string& symbol, const NamedTensors&
   Batch batch;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Json* spec = spec_of(specs, inputs[i].first);
-    const int64_t dim = spec ? batch_dim(*spec, symbol) : 0;
+    int64_t dim = spec ? batch_dim(*spec, symbol) : 0;
+    if (spec && dim == 0 && leads_with_batch(*spec)) dim = -inputs[i].second.dim();
     if (dim == 0) continue;
     if (inputs[i].second.dim() < -dim) return {};
     batch.inputs.push_back({i, dim, 0});
@@ -79,6 +90,42 @@ Batch batch_of(const Json& specs, const std::string& symbol, const NamedTensors&
   }
   return batch;
 }
+
+/// Leaves each of `parts`, copies of one call, its share of the batch.
+void divide(const Batch& batch, std::vector<Call>& parts) {
+  const auto count = static_cast<int64_t>(parts.size());
+  for (int64_t r = 0; r < count; ++r) {
+    const int64_t begin = batch.size * r / count, end = batch.size * (r + 1) / count;
+    for (const auto& [index, dim, each] : batch.inputs) {
+      at::Tensor& tensor = parts[r].inputs[index].second;
+      tensor = tensor.narrow(dim, begin * each, (end - begin) * each).contiguous();
+    }
+  }
+}
+
+/// A file for a meeting, which is removed after it.
+class MeetingPlace {
+ public:
+  MeetingPlace() {
+    std::random_device random;
+    const std::string name = "torchsight-" + std::to_string(random()) + std::to_string(random());
+    path_ = std::filesystem::temp_directory_path() / name;
+  }
+  ~MeetingPlace() {
+    std::error_code ignored;
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      std::filesystem::remove(path_.string() + "-" + std::to_string(rank), ignored);
+    }
+  }
+  MeetingPlace(const MeetingPlace&) = delete;
+  MeetingPlace& operator=(const MeetingPlace&) = delete;
+
+  std::string path() const { return path_.string(); }
+  int64_t ranks = 1;  // for each of which there is one
+
+ private:
+  std::filesystem::path path_;
+};
 
 /// The dimension along which the replicas' results are joined; none where all have the same one:
 /// that of a batch by another name, of which each was given the whole.
@@ -105,7 +152,7 @@ std::optional<int64_t> joining_dim(const Json& method, const std::string& output
 
 }  // namespace
 
-DataParallel::DataParallel(std::vector<std::shared_ptr<Module>> replicas, int64_t ranks)
+DataParallel::DataParallel(std::vector<std::shared_ptr<Replica>> replicas, int64_t ranks)
     : replicas_(std::move(replicas)),
       ranks_(ranks),
       description_(replicas_.front()->describe()),
@@ -125,26 +172,17 @@ NamedTensors DataParallel::call(const std::string& name, Call& call, JobContext&
   // Without a batch, or with a small one, some replicas have nothing to do.
   const int64_t busy = std::clamp<int64_t>(batch.size, 1, team_.size());
   std::vector<Call> parts(busy, call);
-  for (int64_t r = 0; r < busy && busy > 1; ++r) {
-    const int64_t begin = batch.size * r / busy, end = batch.size * (r + 1) / busy;
-    for (const auto& [index, dim, each] : batch.inputs) {
-      at::Tensor& tensor = parts[r].inputs[index].second;
-      tensor = tensor.narrow(dim, begin * each, (end - begin) * each).contiguous();
-    }
-  }
+  if (busy > 1) divide(batch, parts);
   std::vector<NamedTensors> results(busy);
   const JobContext::Yielded yielded(context);
   const Gate::Place turn = calls_.enter(context);
-  const auto errors = team_.run(
+  run(
       [&](int64_t replica, JobContext& mine) {
         if (replica >= busy) return;
         if (call.timeline) parts[replica].timeline = std::make_shared<Timeline>();
         results[replica] = replicas_[replica]->call(name, parts[replica], mine);
       },
-      context, [] {});
-  for (const auto& error : errors) {
-    if (error) throw *error;
-  }
+      context);
   for (int64_t r = 0; call.timeline && r < busy; ++r) {
     call.timeline->merge(parts[r].timeline->events(), r * ranks_);
   }
@@ -158,6 +196,112 @@ NamedTensors DataParallel::call(const std::string& name, Call& call, JobContext&
     joined.emplace_back(output, dim ? at::cat(pieces, *dim) : std::move(pieces.front()));
   }
   return joined;
+}
+
+void DataParallel::run(const std::function<void(int64_t replica, JobContext& context)>& work,
+                       JobContext& context) {
+  const auto errors = team_.run(work, context, [] {});
+  // Replicas that wait for one that is lost fail as well, but do not know why.
+  const Error* cause = nullptr;
+  for (const auto& error : errors) {
+    if (!error) continue;
+    const bool waited =
+        error->code() == ErrorCode::kRankFailed || error->code() == ErrorCode::kCollectiveTimeout;
+    if (!waited) throw *error;
+    if (!cause || cause->code() == ErrorCode::kCollectiveTimeout) cause = &*error;
+  }
+  if (cause) throw *cause;
+}
+
+/// One session for each replica, which all make the same calls, each with its share of a batch, and
+/// tell the same results.
+class DataParallel::Sessions final : public WholeSession {
+ public:
+  Sessions(DataParallel& owner, const std::string& kind, const Json& options)
+      : owner_(owner), sessions_(owner.replicas_.size()) {
+    const auto size = static_cast<int64_t>(sessions_.size());
+    MeetingPlace place;
+    place.ranks = owner.ranks_;
+    std::vector<ReplicaSeat> seats(size);
+    for (int64_t r = 0; r < size; ++r) seats[r] = {r, size, place.path()};
+    if (owner.replicas_.front()->of_threads()) {
+      for (int64_t rank = 0; rank < owner.ranks_; ++rank) {
+        const auto groups = make_local_groups(size);
+        for (int64_t r = 0; r < size; ++r) seats[r].groups.push_back(groups[r]);
+      }
+    }
+    JobContext context;
+    owner.run(
+        [&](int64_t replica, JobContext&) {
+          sessions_[replica] =
+              owner.replicas_[replica]->open_session(kind, options, seats[replica]);
+        },
+        context);
+    description_ = sessions_.front()->describe();
+  }
+
+  std::vector<MethodSchema> schemas() const override { return sessions_.front()->schemas(); }
+  Json describe() const override { return description_; }
+
+  NamedTensors call(const std::string& name, Call& call, JobContext& context) override {
+    std::vector<Call> parts(sessions_.size(), call);
+    for (const Json& method : description_.as_array()) {
+      if (method.at("name").as_string() == name) share(method.at("inputs"), call, parts);
+    }
+    std::vector<NamedTensors> results(sessions_.size());
+    on_all(context, [&](int64_t replica, JobContext& mine) {
+      results[replica] = sessions_[replica]->call(name, parts[replica], mine);
+    });
+    return std::move(results.front());
+  }
+
+  NamedTensors snapshot() const override {
+    std::vector<NamedTensors> states(sessions_.size());
+    JobContext context;
+    on_all(context,
+           [&](int64_t replica, JobContext&) { states[replica] = sessions_[replica]->snapshot(); });
+    return std::move(states.front());
+  }
+
+  void restore(const NamedTensors& state) override {
+    JobContext context;
+    on_all(context, [&](int64_t replica, JobContext&) { sessions_[replica]->restore(state); });
+  }
+
+ private:
+  // What does not fit together is left to the replicas, which all refuse it as any session does.
+  void share(const Json& inputs, const Call& call, std::vector<Call>& parts) const {
+    const Batch batch = batch_of(inputs, batch_symbol_of(inputs), call.inputs);
+    if (batch.size < 0) return;
+    if (batch.size < static_cast<int64_t>(parts.size())) {
+      throw Error(ErrorCode::kShape,
+                  "expected a batch of at least " + std::to_string(parts.size()) +
+                      " (dataParallel) but received " + std::to_string(batch.size));
+    }
+    divide(batch, parts);
+  }
+
+  void on_all(JobContext& context,
+              const std::function<void(int64_t replica, JobContext& context)>& work) const {
+    const JobContext::Yielded yielded(context);
+    const Gate::Place turn = owner_.calls_.enter(context);
+    try {
+      owner_.run(work, context);
+    } catch (const Error& error) {
+      // A replica of one rank does not know that it is one of several.
+      if (error.code() != ErrorCode::kWorkerFailed) throw;
+      throw Error(ErrorCode::kRankFailed, std::string("a replica failed: ") + error.what());
+    }
+  }
+
+  DataParallel& owner_;  // outlives its sessions
+  std::vector<std::unique_ptr<Session>> sessions_;
+  Json description_;
+};
+
+std::unique_ptr<Session> DataParallel::open_session(const std::string& kind, const Json& options) {
+  if (kind != "trainer") return Module::open_session(kind, options);
+  return std::make_unique<Sessions>(*this, kind, options);
 }
 
 void DataParallel::save(const SaveOptions& options, JobContext& context) {

@@ -9,6 +9,7 @@
 #include "runtime/error.h"
 #include "runtime/save.h"
 #include "runtime/together.h"
+#include "runtime/whole_session.h"
 
 namespace torchsight {
 namespace {
@@ -22,6 +23,8 @@ bool alike_on_all_ranks(ErrorCode code) {
     case ErrorCode::kShape:
     case ErrorCode::kDtype:
     case ErrorCode::kUnsupported:
+    case ErrorCode::kBadConfig:
+    case ErrorCode::kDiverged:
     case ErrorCode::kCancelled:
     case ErrorCode::kDeadline:
       return true;
@@ -51,6 +54,49 @@ std::string summary_of(const std::string& method, const Call& call) {
   }
   return text;
 }
+
+/// What ranks think of one call, asked for in one group after the other.
+class Agreement {
+ public:
+  Agreement(JobContext& context, bool traced)
+      : context_(context), cancelled_(context.cancelled()), traced_(traced) {}
+
+  /// Whether all of `group` make call `number` with the same `summary`, and what they know so far.
+  /// Returns which of them are traced.
+  at::Tensor ask(Group& group, int64_t number, const std::string& summary) {
+    const auto flag = [](bool value) { return static_cast<int64_t>(value); };
+    const at::Tensor mine = at::tensor({number, static_cast<int64_t>(hash_of(summary)),
+                                        flag(cancelled_), flag(traced_), flag(alike_)},
+                                       at::kLong);
+    const at::Tensor all_T5 = [&] {
+      const JobContext::Yielded yielded(context_);  // others may come to this call much later
+      return group.all_gather(mine.unsqueeze(0));
+    }();
+    const at::Tensor same_5 = all_T5.eq(mine).all(0);
+    cancelled_ = all_T5.select(1, 2).any().item<bool>();
+    alike_ =
+        all_T5.select(1, 4).all().item<bool>() && same_5[0].item<bool>() && same_5[1].item<bool>();
+    return all_T5.select(1, 3);
+  }
+
+  /// Throws where one was cancelled or they differ.
+  void conclude(const std::string& method, int64_t number) const {
+    if (cancelled_) {
+      context_.checkpoint();  // may know why
+      throw Error(ErrorCode::kCancelled, "another rank cancelled the call");
+    }
+    if (alike_) return;
+    throw Error(ErrorCode::kBadInput,
+                "expected the same calls with the same inputs in the same order on all ranks but "
+                "this is not what another rank calls: " +
+                    method + ", call " + std::to_string(number));
+  }
+
+ private:
+  JobContext& context_;
+  bool cancelled_, traced_;
+  bool alike_ = true;
+};
 
 [[noreturn]] void throw_told(const Json& failure) {
   throw Error(error_code_from_string(failure.at("code").as_string()),
@@ -94,6 +140,7 @@ JoinedModule::JoinedModule(LoadRequest request, JobContext& context) {
     throw Error(ErrorCode::kRankFailed, "another rank could not load the model and says why");
   }
   group_ = std::move(joined.group);
+  replicas_ = std::move(joined.replicas);
   first_replica_ = launch.rank < launch.together;
 }
 
@@ -144,43 +191,101 @@ void JoinedModule::save(const SaveOptions& options, JobContext& context) {
 std::optional<int64_t> JoinedModule::agree(const std::string& method, const std::string& summary,
                                            bool traced, JobContext& context) {
   if (!group_) return traced ? std::optional<int64_t>(0) : std::nullopt;
-  const at::Tensor mine =
-      at::tensor({++calls_, static_cast<int64_t>(hash_of(summary)),
-                  static_cast<int64_t>(context.cancelled()), static_cast<int64_t>(traced)},
-                 at::kLong);
-  const at::Tensor all_T4 = [&] {
-    const JobContext::Yielded yielded(context);  // others may come to this call much later
-    return group_->all_gather(mine.unsqueeze(0));
-  }();
-  const auto alike = [&](int64_t column) {
-    return all_T4.select(1, column).eq(mine[column]).all().item<bool>();
-  };
-  if (all_T4.select(1, 2).any().item<bool>()) {
-    context.checkpoint();  // may know why
-    throw Error(ErrorCode::kCancelled, "another rank cancelled the call");
-  }
-  if (!alike(0) || !alike(1)) {
-    throw Error(ErrorCode::kBadInput,
-                "expected the same calls with the same inputs in the same order on all ranks but "
-                "this is not what another rank calls: " +
-                    method + ", call " + std::to_string(calls_));
-  }
+  Agreement agreement(context, traced);
+  const at::Tensor traced_T = agreement.ask(*group_, ++calls_, summary);
+  agreement.conclude(method, calls_);
   for (int64_t rank = 0; rank < group_->size(); ++rank) {
-    if (all_T4[rank][3].item<bool>()) return rank;
+    if (traced_T[rank].item<bool>()) return rank;
   }
   return std::nullopt;
+}
+
+void JoinedModule::agree_with_replicas(const std::string& method, const std::string& summary,
+                                       JobContext& context) {
+  const int64_t number = ++calls_of_sessions_;
+  Agreement agreement(context, /*traced=*/false);
+  if (group_) agreement.ask(*group_, number, summary);
+  if (replicas_) agreement.ask(*replicas_, number, method);
+  agreement.conclude(method, number);
 }
 
 // Closes the connections, so that ranks which wait for this one are told at once.
 void JoinedModule::leave() noexcept {
   if (group_) group_->abort();
+  if (replicas_) replicas_->abort();
   module_.reset();
   group_.reset();
+  replicas_.reset();
 }
 
-std::unique_ptr<Session> JoinedModule::open_session(const std::string& kind, const Json&) {
-  throw Error(ErrorCode::kUnsupported, "a model over a launcher's ranks has no sessions, such as " +
-                                           kind + ": give tensorParallel, or no group");
+/// A session of which each process has its own rank's. It ends with the group.
+class JoinedModule::JoinedSession final : public WholeSession {
+ public:
+  JoinedSession(JoinedModule& owner, std::unique_ptr<Session> session)
+      : owner_(owner), module_(owner.module_), session_(std::move(session)) {}
+
+  std::vector<MethodSchema> schemas() const override {
+    return session_ ? session_->schemas() : std::vector<MethodSchema>{};
+  }
+
+  NamedTensors call(const std::string& method, Call& call, JobContext& context) override {
+    return together(method, summary_of(method, call), context, [&] {
+      NamedTensors results = session_->call(method, call, context);
+      if (owner_.group_) owner_.group_->finish();
+      return results;
+    });
+  }
+
+  NamedTensors snapshot() const override {
+    JobContext context;
+    return together("snapshot", "snapshot", context, [&] { return session_->snapshot(); });
+  }
+
+  void restore(const NamedTensors& state) override {
+    JobContext context;
+    together("restore", "restore", context, [&] {
+      session_->restore(state);
+      return NamedTensors{};
+    });
+  }
+
+ private:
+  NamedTensors together(const std::string& method, const std::string& summary, JobContext& context,
+                        const std::function<NamedTensors()>& work) const {
+    try {
+      owner_.module();
+      owner_.agree_with_replicas(method, summary, context);
+      return work();
+    } catch (...) {
+      const Error error = current_error();
+      if (!alike_on_all_ranks(error.code())) {
+        // What it has of the group must be closed as well.
+        session_.reset();
+        module_.reset();
+        owner_.leave();
+      }
+      throw error;
+    }
+  }
+
+  JoinedModule& owner_;  // outlives its sessions
+  // Null once the group has come to an end.
+  mutable std::shared_ptr<Module> module_;  // outlives its session
+  mutable std::unique_ptr<Session> session_;
+};
+
+std::unique_ptr<Session> JoinedModule::open_session(const std::string& kind, const Json& options) {
+  if (kind != "trainer") {
+    throw Error(ErrorCode::kUnsupported,
+                "a model over a launcher's ranks has no sessions but trainers, such as " + kind +
+                    ": give tensorParallel, or no group");
+  }
+  ModuleOptions own = module().options();
+  own.replicas = replicas_;
+  module_->set_options(std::move(own));
+  JobContext context;
+  agree_with_replicas("open a trainer " + options.dump(), options.dump(), context);
+  return std::make_unique<JoinedSession>(*this, module_->open_session(kind, options));
 }
 
 }  // namespace torchsight

@@ -28,23 +28,31 @@ class JoinedModule final : public Module {
   void save(const SaveOptions& options, JobContext& context) override;
   /// One rank must not do again what the others have done.
   bool repeatable() const override { return false; }
-  /// Throws `Error(kUnsupported)`: sessions are not kept alike over processes.
+  /// "trainer": all processes of the launcher open it and make its calls together, those of one
+  /// replica with the same batch, other replicas with batches of their own. Throws
+  /// `Error(kUnsupported)` for other kinds, which are not kept alike over processes.
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
 
  private:
+  class JoinedSession;
   /// Throws `Error(kRankFailed)` where the group has come to an end.
   Module& module() const;
   /// Throws unless all ranks call `method` with the same `summary` of all that makes the call.
   /// Returns the first rank of the group that is `traced`, if one is.
   std::optional<int64_t> agree(const std::string& method, const std::string& summary, bool traced,
                                JobContext& context);
+  /// The same among all replicas, which need not have the same inputs.
+  void agree_with_replicas(const std::string& method, const std::string& summary,
+                           JobContext& context);
   void leave() noexcept;
 
-  std::shared_ptr<Group> group_;    // null: this process alone
-  std::shared_ptr<Module> module_;  // null: the group has come to an end
+  std::shared_ptr<Group> group_;     // null: this process alone
+  std::shared_ptr<Group> replicas_;  // the same part of other replicas; null: none
+  std::shared_ptr<Module> module_;   // null: the group has come to an end
   Json description_;
   bool first_replica_ = false;
   int64_t calls_ = 0;
+  int64_t calls_of_sessions_ = 0;
   int64_t rank_ = 0;  // among all processes of the launcher
 };
 

@@ -29,7 +29,7 @@ std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context) {
 
 namespace {
 
-std::shared_ptr<Module> load_replica(const LoadRequest& request, JobContext& context) {
+std::shared_ptr<Replica> load_replica(const LoadRequest& request, JobContext& context) {
   const int64_t ranks = request.json.get("tensorParallel", 1);
   if (request.json.get("group", "gloo") == "local") {
     return std::make_shared<LocalRanks>(request, ranks, context);
@@ -45,7 +45,7 @@ std::shared_ptr<Module> load_module(LoadRequest request, JobContext& context) {
   const int64_t replicas = request.json.get("dataParallel", 1);
   request.json.set("threads", threads_of_rank(request.json));
   if (replicas == 1) return load_replica(request, context);
-  std::vector<std::shared_ptr<Module>> all;
+  std::vector<std::shared_ptr<Replica>> all;
   for (int64_t r = 0; r < replicas; ++r) {
     request.json.set("replica", r);  // which decides on its cards
     all.push_back(load_replica(request, context));

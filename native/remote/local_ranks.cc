@@ -1,6 +1,8 @@
 #include "remote/local_ranks.h"
 
 #include "runtime/accelerator.h"
+#include "runtime/steady.h"
+#include "runtime/whole_session.h"
 
 namespace torchsight {
 
@@ -51,7 +53,7 @@ NamedTensors LocalRanks::call_all(Call& call, JobContext& context, const Calls& 
   return std::move(results.front());
 }
 
-class LocalRanks::Sessions final : public Session {
+class LocalRanks::Sessions final : public WholeSession {
  public:
   Sessions(LocalRanks& owner, const std::string& kind, const Json& options)
       : owner_(owner), ranks_(owner.ranks()) {
@@ -66,11 +68,31 @@ class LocalRanks::Sessions final : public Session {
       if (ranks_[rank] != owner_.ranks_[rank]) {
         throw Error(ErrorCode::kRankFailed, "the session was lost with the ranks that it was on");
       }
+      const Steady steady(true);
       return sessions_[rank]->call(method, own, mine);
     });
   }
 
+  NamedTensors snapshot() const override {
+    NamedTensors state;
+    on_all([&](int64_t rank) {
+      NamedTensors mine = sessions_[rank]->snapshot();
+      if (rank == 0) state = std::move(mine);
+    });
+    return state;
+  }
+  void restore(const NamedTensors& state) override {
+    on_all([&](int64_t rank) { sessions_[rank]->restore(state); });
+  }
+
  private:
+  void on_all(const std::function<void(int64_t rank)>& work) const {
+    require_whole(*sessions_.front());
+    JobContext context;
+    const auto held = owner_.turn(context);
+    owner_.run([&](int64_t rank, JobContext&) { work(rank); }, context);
+  }
+
   LocalRanks& owner_;
   Ranks ranks_;  // outlive their sessions
   std::vector<std::unique_ptr<Session>> sessions_;
@@ -78,6 +100,17 @@ class LocalRanks::Sessions final : public Session {
 
 std::unique_ptr<Session> LocalRanks::open_session(const std::string& kind, const Json& options) {
   return std::make_unique<Sessions>(*this, kind, options);
+}
+
+std::unique_ptr<Session> LocalRanks::open_session(const std::string& kind, const Json& options,
+                                                  const ReplicaSeat& seat) {
+  const Ranks ranks = this->ranks();
+  for (size_t rank = 0; rank < ranks.size(); ++rank) {
+    ModuleOptions own = ranks[rank]->options();
+    own.replicas = seat.groups.at(rank);
+    ranks[rank]->set_options(std::move(own));
+  }
+  return open_session(kind, options);
 }
 
 void LocalRanks::save(const SaveOptions& options, JobContext& context) {

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "distributed/group.h"
+#include "remote/replica.h"
 #include "runtime/gate.h"
 #include "runtime/loader.h"
 #include "runtime/thread_team.h"
@@ -12,7 +13,7 @@
 namespace torchsight {
 
 /// Looks like any other module. Ranks that failed alone are loaded anew by the next call.
-class LocalRanks final : public Module {
+class LocalRanks final : public Replica {
  public:
   LocalRanks(LoadRequest request, int64_t size, JobContext& context);
 
@@ -22,6 +23,9 @@ class LocalRanks final : public Module {
   NamedTensors call(const std::string& method, Call& call, JobContext& context) override;
   /// A session of every rank, that goes with the ranks that were there when it was opened.
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
+  std::unique_ptr<Session> open_session(const std::string& kind, const Json& options,
+                                        const ReplicaSeat& seat) override;
+  bool of_threads() const override { return true; }
   void save(const SaveOptions& options, JobContext& context) override;
 
  private:

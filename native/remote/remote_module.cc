@@ -95,9 +95,14 @@ std::vector<int64_t> RemoteModule::pids() {
 class RemoteSession final : public Session {
  public:
   RemoteSession(RemoteModule& owner, std::shared_ptr<RemoteModule::Ranks> workers,
-                const std::string& kind, const Json& options)
+                const std::string& kind, const Json& options, const ReplicaSeat* seat)
       : owner_(owner), workers_(std::move(workers)), number_(workers_->next_session()) {
     Json body(Json::Object{{"session", kind}, {"options", options}});
+    if (seat) {
+      body.set(
+          "replicas",
+          Json::Object{{"replica", seat->replica}, {"size", seat->size}, {"store", seat->store}});
+    }
     try {
       description_ = ask("openSession", std::move(body), {}).body.at("description");
     } catch (...) {
@@ -118,23 +123,10 @@ class RemoteSession final : public Session {
     return workers_->ask(body, call.inputs, context).tensors;
   }
 
-  NamedTensors snapshot() const override {
-    require_one_rank();
-    return ask("snapshot", Json::Object{}, {}).tensors;
-  }
-  void restore(const NamedTensors& state) override {
-    require_one_rank();
-    ask("restore", Json::Object{}, state);
-  }
+  NamedTensors snapshot() const override { return ask("snapshot", Json::Object{}, {}).tensors; }
+  void restore(const NamedTensors& state) override { ask("restore", Json::Object{}, state); }
 
  private:
-  // Each rank has a state of its own, and only one of them could be told.
-  void require_one_rank() const {
-    if (workers_->size() == 1) return;
-    throw Error(ErrorCode::kUnsupported,
-                "expected a session in one process for a snapshot but this model is sharded");
-  }
-
   Message ask(const char* kind, Json body, const NamedTensors& tensors) const {
     int64_t bytes = 0;
     for (const auto& [name, tensor] : tensors) bytes += static_cast<int64_t>(tensor.nbytes());
@@ -160,7 +152,13 @@ class RemoteSession final : public Session {
 
 std::unique_ptr<Session> RemoteModule::open_session(const std::string& kind, const Json& options) {
   JobContext context;
-  return std::make_unique<RemoteSession>(*this, ranks(context), kind, options);
+  return std::make_unique<RemoteSession>(*this, ranks(context), kind, options, nullptr);
+}
+
+std::unique_ptr<Session> RemoteModule::open_session(const std::string& kind, const Json& options,
+                                                    const ReplicaSeat& seat) {
+  JobContext context;
+  return std::make_unique<RemoteSession>(*this, ranks(context), kind, options, &seat);
 }
 
 }  // namespace torchsight

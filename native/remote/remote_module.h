@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "programs/scratch.h"
+#include "remote/replica.h"
 #include "remote/worker_process.h"
 #include "runtime/gate.h"
 #include "runtime/loader.h"
@@ -15,7 +16,7 @@
 namespace torchsight {
 
 /// Looks like any other module. Lost workers are started and loaded anew by the next call.
-class RemoteModule final : public Module {
+class RemoteModule final : public Replica {
  public:
   RemoteModule(LoadRequest request, JobContext& context);
   ~RemoteModule() override;
@@ -26,6 +27,9 @@ class RemoteModule final : public Module {
   /// time for a large state): JavaScript waits for them. A worker that does not even take a cancel
   /// then is killed.
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
+  std::unique_ptr<Session> open_session(const std::string& kind, const Json& options,
+                                        const ReplicaSeat& seat) override;
+  bool of_threads() const override { return false; }
   /// Has the workers write the module's parameters, each rank those that it holds.
   void save(const SaveOptions& options, JobContext& context) override;
   /// Process ids, rank by rank.

@@ -44,6 +44,9 @@ struct Parameter {
   Init init;
   std::optional<Cut> cut;
   bool buffer = false;  // saved and loaded, never trained
+  /// Whole on every rank, but used on each rank's part of the work: its gradient is the sum of the
+  /// ranks' gradients.
+  bool partial = false;
 };
 
 /// Which named activations a call wants, and where they are put.
@@ -96,6 +99,8 @@ struct ModuleOptions {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
   std::shared_ptr<Group> group;  // null: not sharded
+  /// The ranks of other replicas that hold the same part, for training; null: none, or not met.
+  std::shared_ptr<Group> replicas = {};
   Json extra;                    // options of the system itself, e.g. {"fuse": false}
 };
 

@@ -19,6 +19,7 @@ class SharedSession {
   NamedTensors snapshot(JobContext& context);
   void restore(const NamedTensors& state, JobContext& context);
   Json describe() const { return session_->describe(); }
+  const Session& session() const { return *session_; }
   at::Device device() const noexcept { return module_->device(); }
 
  private:

@@ -70,8 +70,8 @@ void add_losses(NamedTensors& sums, const Losses& losses, double share) {
 }
 
 std::unique_ptr<Objective> given_loss(Module& module, std::string method) {
-  const auto& group = module.options().group;
-  if (group) {
+  const ModuleOptions& options = module.options();
+  if (options.group || options.replicas) {
     throw Error(ErrorCode::kUnsupported,
                 "expected a model in one piece for a loss of one's own but received a sharded one");
   }

@@ -4,15 +4,20 @@
 #include <ATen/core/grad_mode.h>
 
 #include <optional>
+#include <set>
 
 #include "runtime/autocast.h"
 #include "runtime/error.h"
+#include "runtime/whole_session.h"
 #include "training/batch_gradients.h"
 #include "training/batch_parts.h"
 #include "training/gradients.h"
 #include "training/moving_average.h"
 #include "training/optimizer.h"
+#include "training/reducer.h"
+#include "training/state_shares.h"
 #include "training/trainer_options.h"
+#include "training/whole_state.h"
 
 namespace torchsight {
 namespace {
@@ -23,18 +28,23 @@ const std::vector<OptionSpec> kPart{
     {"part", "int", Json(0), "of the batch, from 0, which begins anew"},
     {"share", "float", Json(1.0), "of the batch that the part is"}};
 
-class Trainer final : public Session {
+class Trainer final : public WholeSession {
  public:
   Trainer(Module& module, std::unique_ptr<Objective> objective, const Json& json)
       : objective_(std::move(objective)),
         options_(TrainerOptions::from_json(json)),
         adapters_(options_.adapters ? std::make_unique<Adapters>(module, *options_.adapters)
                                     : nullptr),
-        weights_(weights_to_train(module, options_.groups, adapters_.get())) {
+        weights_(weights_to_train(module, options_.groups, adapters_.get())),
+        ranks_(RunRanks::of(module.options())),
+        shares_(ranks_, weights_, options_.shard_optimizer),
+        own_(shares_.own(weights_)),
+        whole_(ranks_, shares_, weights_, section(json, "optimizer"), options_.ema > 0),
+        reducer_(ranks_, weights_, options_.bucket_bytes) {
     check_objective();
-    const Json* optimizer = json.find("optimizer");
-    optimizer_ = make_optimizer(optimizer ? *optimizer : Json(Json::Object{}), weights_);
-    if (options_.ema > 0) averages_.emplace(options_.ema, weights_);
+    check_ranks();
+    optimizer_ = make_optimizer(section(json, "optimizer"), own_, ranks_.parts);
+    if (options_.ema > 0) averages_.emplace(options_.ema, own_);
   }
 
   ~Trainer() override {
@@ -77,7 +87,7 @@ class Trainer final : public Session {
     if (method == "backward") return backward_of(call);
     if (method == "update") return finish(std::exchange(sums_, {}));
     const at::NoGradGuard no_grad;
-    if (method == "evaluate") return losses(call, context).parts;
+    if (method == "evaluate") return evaluate(call, context);
     if (method == "state") return snapshot();
     if (method == "exchange") return exchange();
     if (adapters_ && method == "trained") return trained();
@@ -90,19 +100,24 @@ class Trainer final : public Session {
 
   NamedTensors snapshot() const override {
     NamedTensors state{{kStep, at::scalar_tensor(step_, at::kLong)}};
-    for (const auto& [name, tensor] : memory()) state.emplace_back(name, tensor.clone());
+    for (NamedTensor& tensor : whole_.gather(memory())) state.push_back(std::move(tensor));
+    for (const auto& [name, tensor] : adapted()) state.emplace_back(name, tensor.clone());
     return state;
   }
 
   void restore(const NamedTensors& state) override {
     const at::NoGradGuard no_grad;
-    NamedTensors own = memory();
+    NamedTensors own = adapted(), whole = state;
     const at::Tensor* step = find_tensor(state, kStep);
-    if (!step || step->numel() != 1 || state.size() != own.size() + 1) refuse("as many tensors");
+    if (!step || step->numel() != 1) WholeState::refuse("the number of the step");
     for (auto& [name, tensor] : own) {
       const at::Tensor* saved = find_tensor(state, name);
-      if (!saved || saved->sizes() != tensor.sizes()) refuse(name);
+      if (!saved || saved->sizes() != tensor.sizes()) WholeState::refuse(name);
     }
+    std::erase_if(whole, [&](const NamedTensor& tensor) {
+      return tensor.first == kStep || find_tensor(own, tensor.first);
+    });
+    whole_.scatter(whole, memory());
     for (auto& [name, tensor] : own) tensor.copy_(*find_tensor(state, name));
     step_ = step->item<int64_t>();
     if (adapters_) adapters_->merge();
@@ -125,22 +140,41 @@ class Trainer final : public Session {
                 "expected a model that tells of its attention for telemetry");
   }
 
-  [[noreturn]] static void refuse(const std::string& what) {
-    throw Error(ErrorCode::kBadInput,
-                "expected the state of a trainer of this model with these options, but it differs "
-                "in " +
-                    what);
+  // What ranks can do together.
+  void check_ranks() const {
+    if (!ranks_.parts && !ranks_.replicated()) return;
+    if (adapters_ || options_.clip_per_example > 0) {
+      throw Error(
+          ErrorCode::kUnsupported,
+          "expected a model in one process for adapters and clipPerExample but received one "
+          "on several ranks");
+    }
+    if (ranks_.replicated() && !objective_->separable()) {
+      throw Error(ErrorCode::kUnsupported,
+                  "expected a loss of each example by itself for replicas but received one of all "
+                  "pairs of a batch");
+    }
   }
 
-  // Everything that moves but the weights and the number of the step.
+  static Json section(const Json& json, const char* name) {
+    const Json* found = json.find(name);
+    return found ? *found : Json(Json::Object{});
+  }
+
+  // What moves on this rank but the weights, the number of the step, and adapters.
   NamedTensors memory() const {
     NamedTensors all;
-    for (size_t i = 0; i < weights_.size(); ++i) {
+    for (size_t i = 0; i < own_.size(); ++i) {
       for (auto& [name, tensor] : optimizer_->state(i)) {
-        all.emplace_back("optimizer." + weights_[i].name + "." + name, tensor);
+        all.emplace_back("optimizer." + own_[i].name + "." + name, tensor);
       }
-      if (averages_) all.emplace_back("ema." + weights_[i].name, averages_->averages()[i]);
+      if (averages_) all.emplace_back("ema." + own_[i].name, averages_->averages()[i]);
     }
+    return all;
+  }
+
+  NamedTensors adapted() const {
+    NamedTensors all;
     if (!adapters_) return all;
     for (const auto& [name, tensor] : adapters_->base()) all.emplace_back("base." + name, tensor);
     for (const Weight& weight : adapters_->weights()) {
@@ -156,8 +190,12 @@ class Trainer final : public Session {
   }
 
   Losses losses(Call& call, JobContext& context) {
-    const Autocast autocast = products();
-    return (*objective_)(call, context);
+    Losses losses;
+    ranks_.alike(context, [&](JobContext& mine) {
+      const Autocast autocast = products();
+      losses = (*objective_)(call, mine);
+    });
+    return losses;
   }
 
   NamedTensors step(Call& call, JobContext& context) { return finish(backward(call, context)); }
@@ -170,12 +208,13 @@ class Trainer final : public Session {
     }
     const at::NoGradGuard no_grad;
     std::vector<at::Tensor> gradients = gradients_.take();
-    const double norm = global_norm(gradients);
+    const double norm = reducer_.norm(gradients);
     check_finite(told.front().second.item<double>(), norm, weights_, gradients, step_);
     if (options_.clip > 0) clip_gradients(gradients, norm, options_.clip);
     const double rate = options_.schedule.at(step_);
-    optimizer_->step(weights_, gradients, rate, step_);
-    if (averages_) averages_->update(weights_, step_);
+    optimizer_->step(own_, shares_.own(gradients), rate, step_);
+    if (averages_) averages_->update(own_, step_);
+    shares_.publish(weights_);
     gradients_.clear();
     if (adapters_) adapters_->merge();
     ++step_;
@@ -184,7 +223,7 @@ class Trainer final : public Session {
     return told;
   }
 
-  // Gradients of the mean over the whole batch; returns the parts of its loss.
+  // Gradients of the mean over the batches of all replicas; returns the parts of its loss.
   NamedTensors backward(Call& call, JobContext& context) {
     const at::AutoGradMode enabled(true);
     call.recompute = options_.recompute;
@@ -192,12 +231,38 @@ class Trainer final : public Session {
     const std::vector<TensorSpec> inputs = objective_->inputs();
     const int64_t batch = size_of_batch(call, inputs);
     const int64_t count = options_.clip_per_example > 0 ? batch : options_.accumulate;
+    std::vector<Call> parts;
+    ranks_.alike(context, [&](JobContext&) { parts = parts_of(call, inputs, count); });
+    const double all = ranks_.sum_replicas(static_cast<double>(batch));
     NamedTensors sums;
+    reducer_.abandon();
     gradients_.clear();
-    for (Call& part : parts_of(call, inputs, count)) {
-      context.checkpoint();
-      const double share = static_cast<double>(size_of_batch(part, inputs)) / batch;
-      add(sums, losses(part, context), share);
+    for (Call& part : parts) {
+      const double share = static_cast<double>(size_of_batch(part, inputs)) / all;
+      const Losses losses = this->losses(part, context);
+      if (&part == &parts.back()) reducer_.expect_last();
+      add(sums, losses, share);
+    }
+    reducer_.finish();
+    return over_replicas(std::move(sums));
+  }
+
+  NamedTensors evaluate(Call& call, JobContext& context) {
+    const auto own = static_cast<double>(size_of_batch(call, objective_->inputs()));
+    const double share = own / ranks_.sum_replicas(own);
+    const Losses losses = this->losses(call, context);
+    if (!ranks_.replicated()) return losses.parts;
+    NamedTensors sums;
+    add_losses(sums, {losses.total, losses.parts, {}}, share);
+    return over_replicas(std::move(sums));
+  }
+
+  // What replicas have of the whole batch: shares of sums, and the largest of their own.
+  NamedTensors over_replicas(NamedTensors sums) const {
+    if (!ranks_.replicated()) return sums;
+    for (auto& [name, value] : sums) {
+      const at::Tensor all = ranks_.replicas->all_gather(value.unsqueeze(0));
+      value = largest_.count(name) ? all.amax(0) : all.sum(0);
     }
     return sums;
   }
@@ -205,6 +270,7 @@ class Trainer final : public Session {
   // The backward pass of one part of a batch.
   void add(NamedTensors& sums, const Losses& losses, double share) {
     gradients_.add(losses.total, share);
+    for (const NamedTensor& one : losses.largest) largest_.insert(one.first);
     const at::NoGradGuard no_grad;
     add_losses(sums, losses, share);
   }
@@ -238,10 +304,10 @@ class Trainer final : public Session {
   }
 
   NamedTensors adopt(const NamedTensors& given) {
-    if (given.size() != weights_.size()) refuse("the number of weights");
+    if (given.size() != weights_.size()) WholeState::refuse("the number of weights");
     for (const Weight& weight : weights_) {
       const at::Tensor* own = find_tensor(given, weight.name);
-      if (!own || own->sizes() != weight.value.sizes()) refuse(weight.name);
+      if (!own || own->sizes() != weight.value.sizes()) WholeState::refuse(weight.name);
     }
     for (Weight& weight : weights_) weight.value.copy_(*find_tensor(given, weight.name));
     adapters_->merge();
@@ -252,7 +318,8 @@ class Trainer final : public Session {
     if (!averages_) {
       throw Error(ErrorCode::kBadInput, "expected a trainer with ema for exchange");
     }
-    averages_->exchange(weights_);
+    averages_->exchange(own_);
+    shares_.publish(weights_);
     if (adapters_) adapters_->merge();
     return {};
   }
@@ -261,10 +328,16 @@ class Trainer final : public Session {
   TrainerOptions options_;
   std::unique_ptr<Adapters> adapters_;  // null: the weights themselves are trained
   std::vector<Weight> weights_;
+  RunRanks ranks_;
+  StateShares shares_;
+  std::vector<Weight> own_;  // whose state this rank keeps
+  WholeState whole_;
+  Reducer reducer_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<MovingAverage> averages_;
   BatchGradients gradients_{weights_, adapters_.get(), options_.clip_per_example};
-  NamedTensors sums_;  // losses of parts that were given
+  NamedTensors sums_;              // losses of parts that were given
+  std::set<std::string> largest_;  // names of losses that are the largest of a batch
   int64_t step_ = 0;
 };
 

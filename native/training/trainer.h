@@ -12,8 +12,10 @@ namespace torchsight {
 /// are computed elsewhere `forward`, `backward` and `update`; with adapters `trained`, `adopt`,
 /// `take_out` and `merge`. `options`: those of `TrainerOptions`, and `optimizer`. Its snapshot is
 /// the state beside the weights themselves, which the module saves. While it is open the module's
-/// weights stay in plain memory. Throws `Error(kBadConfig)`, and `Error(kUnsupported)` for what
-/// this module or objective cannot do.
+/// weights stay in plain memory. Where the module is one rank of several (`RunRanks`) all ranks
+/// make the same calls, ranks of one replica with the same batch; snapshots are whole, and the same
+/// on all. Throws `Error(kBadConfig)`, and `Error(kUnsupported)` for what this module or objective
+/// cannot do.
 std::unique_ptr<Session> open_trainer(Module& module, std::unique_ptr<Objective> objective,
                                       const Json& options);
 

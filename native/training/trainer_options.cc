@@ -27,6 +27,8 @@ TrainerOptions TrainerOptions::from_json(const Json& json) {
       "autocast", {{"none", std::nullopt}, {"bfloat16", at::kBFloat16}});
   options.recompute = reader.flag("recompute", false);
   options.telemetry = reader.flag("telemetry", false);
+  options.shard_optimizer = reader.flag("shardOptimizer", false);
+  options.bucket_bytes = reader.size("bucketBytes", kMost, options.bucket_bytes);
   if (options.clip_per_example > 0 && options.accumulate > 1) {
     reader.refuse("1, since each example is a part by itself with clipPerExample,", "accumulate",
                   std::to_string(options.accumulate));

@@ -24,9 +24,11 @@ struct TrainerOptions {
   std::optional<at::ScalarType> autocast;
   bool recompute = false;
   bool telemetry = false;
+  bool shard_optimizer = false;       // over replicas
+  int64_t bucket_bytes = 25'000'000;  // of gradients that replicas sum at once
 
   /// Of `{schedule, groups, adapters, clip, clipPerExample, ema, accumulate, autocast, recompute,
-  /// telemetry}`. Throws `Error(kBadConfig)`.
+  /// telemetry, shardOptimizer, bucketBytes}`. Throws `Error(kBadConfig)`.
   static TrainerOptions from_json(const Json& json);
 };
 

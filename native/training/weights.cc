@@ -72,7 +72,11 @@ std::vector<Weight> weights_to_train(Module& module, const std::vector<GroupOpti
   };
   for (const Parameter& parameter : module.parameters()) {
     if (parameter.buffer || (adapters && adapters->adapts(parameter.name))) continue;
-    add({parameter.name, parameter.tensor, leaf_of(parameter.tensor)}, false);
+    Weight weight{parameter.name, parameter.tensor, leaf_of(parameter.tensor)};
+    weight.cut = parameter.cut;
+    weight.full_shape = parameter.full_shape;
+    weight.partial = parameter.partial;
+    add(std::move(weight), false);
   }
   if (adapters) {
     for (Weight& weight : adapters->weights()) add(std::move(weight), true);

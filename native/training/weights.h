@@ -36,7 +36,11 @@ struct Weight {
   at::Tensor leaf;   // what autograd sees: `value`, or the joint matrix that it is a part of
   double rate = 1;
   double decay = 0;
+  std::optional<Cut> cut = {};  // of the full tensor, where `value` is this rank's part of it
+  std::vector<int64_t> full_shape = {};  // where it is cut
+  bool partial = false;                  // as `Parameter::partial`
 
+  std::vector<int64_t> full_sizes() const { return cut ? full_shape : value.sizes().vec(); }
   /// The gradient, in the shape of `value`; zeros where nothing flowed.
   at::Tensor gradient() const;
 };

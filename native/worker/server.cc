@@ -13,6 +13,7 @@
 #include "runtime/loader.h"
 #include "runtime/save.h"
 #include "runtime/threads.h"
+#include "runtime/whole_session.h"
 
 namespace torchsight {
 namespace {
@@ -65,6 +66,17 @@ class Responder final : public JobObserver {
   int64_t id_;
   std::function<void()> forget_;
 };
+
+// The group of the ranks that meet at a file. To start takes workers as long as it takes, whatever
+// collectives may take afterwards.
+std::shared_ptr<Group> join(const std::string& store_path, const GlooOptions& gloo,
+                            std::chrono::milliseconds collective, at::Device device) {
+  auto store = make_file_store(store_path, gloo.size, gloo.timeout);
+  const auto backend = make_gloo_backend(store, gloo);
+  backend->setTimeout(collective);
+  auto group = make_c10d_group(backend, collective);
+  return device.is_cuda() ? make_nccl_group(std::move(store), group, collective, device) : group;
+}
 
 }  // namespace
 
@@ -166,9 +178,11 @@ Server::Work Server::work_for(Message request) {
     };
   }
   if (kind == "snapshot") {
+    if (sharded_) require_whole(target->session());
     return [target](JobContext& context) { return Message{{}, target->snapshot(context)}; };
   }
   if (kind == "restore") {
+    if (sharded_) require_whole(target->session());
     return [target, call](JobContext& context) {
       target->restore(call->inputs, context);
       return Message{};
@@ -213,16 +227,9 @@ Message Server::load(const Json& body, JobContext& context) {
       request.json.get("collectiveTimeout", static_cast<int64_t>(gloo.timeout.count())));
   if (gloo.size > 1) {
     sharded_ = true;
-    // To start takes workers as long as it takes, whatever collectives may take afterwards.
-    auto store = make_file_store(body.at("store").as_string(), gloo.size, gloo.timeout);
-    const auto backend = make_gloo_backend(store, gloo);
-    backend->setTimeout(collective);
-    request.options.group = make_c10d_group(backend, collective);
-    if (device.is_cuda()) {
-      request.options.group =
-          make_nccl_group(std::move(store), request.options.group, collective, device);
-    }
+    request.options.group = join(body.at("store").as_string(), gloo, collective, device);
   }
+  collective_ = collective;
   std::shared_ptr<Module> module = load_here(request, context);
   Json description = module->describe();
   {
@@ -235,6 +242,17 @@ Message Server::load(const Json& body, JobContext& context) {
 
 Message Server::open_session(const Json& body) {
   const auto owner = module();
+  if (const Json* seat = body.find("replicas")) {
+    GlooOptions gloo;
+    gloo.rank = seat->at("replica").as_int("replica");
+    gloo.size = seat->at("size").as_int("size");
+    // Ranks that hold the same part meet.
+    const std::string store =
+        seat->at("store").as_string("store") + "-" + std::to_string(body.at("rank").as_int());
+    ModuleOptions options = owner->options();
+    options.replicas = join(store, gloo, collective_, options.device);
+    owner->set_options(std::move(options));
+  }
   auto opened = std::make_shared<SharedSession>(
       owner, owner->open_session(body.at("session").as_string(), body.at("options")));
   Json reply(Json::Object{{"description", opened->describe()}});

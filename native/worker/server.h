@@ -1,6 +1,7 @@
 // Serves one module to the process at the other end of a channel.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -36,7 +37,8 @@ class Server {
   std::atomic<bool> sharded_ = false;
   std::mutex mutex_;  // guards what follows
   std::shared_ptr<Module> module_;
-  std::shared_ptr<Group> group_;  // null: one rank alone
+  std::shared_ptr<Group> group_;            // null: one rank alone
+  std::chrono::milliseconds collective_{};  // how long collectives may take
   std::unordered_map<int64_t, std::shared_ptr<SharedSession>> sessions_;
   std::unordered_map<int64_t, std::shared_ptr<Job>> jobs_;
 };

@@ -53,6 +53,30 @@ auto within(const Patience& patience, JobContext& context, const std::string& pl
   return future.get();
 }
 
+// Ranks that are connected, and where they have met.
+struct Connected {
+  c10::intrusive_ptr<c10d::Store> store;
+  c10::intrusive_ptr<c10d::Backend> backend;
+
+  /// Returns once all have come.
+  void check(milliseconds timeout) const {
+    const int64_t size = backend->getSize();
+    at::Tensor sum = at::full({1}, static_cast<double>(backend->getRank() + 1), at::kDouble);
+    make_c10d_group(backend, timeout)->all_reduce(sum);
+    if (sum.item<double>() != static_cast<double>(size * (size + 1)) / 2) {
+      throw Error(ErrorCode::kRendezvous, "the ranks' first sum is wrong");
+    }
+  }
+
+  std::shared_ptr<Group> group(const Launch& launch, const Patience& patience) const {
+    backend->setTimeout(launch.collective_timeout);
+    auto group = make_c10d_group(backend, launch.collective_timeout);
+    if (!launch.device.is_cuda()) return group;
+    patience.now_for("the cards of the other ranks, by NCCL");
+    return make_nccl_group(store, group, launch.collective_timeout, launch.device);
+  }
+};
+
 JoinedGroup meet_and_connect(const Launch& launch, const Patience& patience) {
   const std::string name = "rank " + std::to_string(launch.rank);
   // What is wrong with this rank alone is told before anybody is waited for.
@@ -70,29 +94,33 @@ JoinedGroup meet_and_connect(const Launch& launch, const Patience& patience) {
                     .attempt = launch.attempt};
     patience.now_for("the other ranks, whose store has fallen silent");
     store = meet(store, seat, patience);
-    if (launch.together == 1) return {};
     patience.now_for("a connection with each of the other ranks");
-    const std::string replica = std::to_string(launch.rank / launch.together);
-    const GlooOptions gloo{.rank = launch.rank % launch.together,
-                           .size = launch.together,
-                           .host = address,
-                           .timeout = patience.left() + kept_of(launch) / 2};
-    store = c10::make_intrusive<c10d::PrefixStore>(replica, std::move(store));
-    auto backend = make_gloo_backend(store, gloo);
-    // No rank goes on before all are connected: it might end, and the store with it.
-    at::Tensor sum = at::full({1}, static_cast<double>(gloo.rank + 1), at::kDouble);
-    make_c10d_group(backend, gloo.timeout)->all_reduce(sum);
-    const auto expected = static_cast<double>(gloo.size * (gloo.size + 1)) / 2;
-    if (sum.item<double>() != expected) {
-      throw Error(ErrorCode::kRendezvous, "the ranks' first sum is wrong");
+    const int64_t replica = launch.rank / launch.together, part = launch.rank % launch.together;
+    const auto connect = [&](const std::string& prefix, int64_t rank, int64_t size) {
+      const GlooOptions gloo{.rank = rank,
+                             .size = size,
+                             .host = address,
+                             .timeout = patience.left() + kept_of(launch) / 2};
+      Connected connected{c10::make_intrusive<c10d::PrefixStore>(prefix, store), {}};
+      connected.backend = make_gloo_backend(connected.store, gloo);
+      connected.check(gloo.timeout);
+      return connected;
+    };
+    // No rank goes on before all are connected: it might end, and the store with it. Who has the
+    // sum over its replicas knows that all replicas have met in themselves; a second sum over its
+    // own replica tells that the same is true of the others there.
+    JoinedGroup joined;
+    Connected own, others;
+    if (launch.together > 1) own = connect(std::to_string(replica), part, launch.together);
+    if (launch.together < launch.size) {
+      others = connect("part-" + std::to_string(part), replica, launch.size / launch.together);
+      if (own.backend) own.check(patience.left() + kept_of(launch) / 2);
     }
-    backend->setTimeout(launch.collective_timeout);
-    JoinedGroup joined{make_c10d_group(backend, launch.collective_timeout),
-                       make_c10d_group(backend, kPacking)};
-    if (launch.device.is_cuda()) {
-      patience.now_for("the cards of the other ranks, by NCCL");
-      joined.group = make_nccl_group(store, joined.group, launch.collective_timeout, launch.device);
+    if (own.backend) {
+      joined.patient = make_c10d_group(own.backend, kPacking);
+      joined.group = own.group(launch, patience);
     }
+    if (others.backend) joined.replicas = others.group(launch, patience);
     return joined;
   } catch (const std::exception&) {
     const Error error = current_error();

@@ -36,10 +36,12 @@ struct Launch {
 struct JoinedGroup {
   std::shared_ptr<Group> group;
   std::shared_ptr<Group> patient;
+  /// The ranks of other processes that hold the same part of the module, for training; null: none.
+  std::shared_ptr<Group> replicas = {};
 };
 
-/// Meets the other ranks of the launcher and joins those of this process's module; both null where
-/// it is alone. The device is free for other jobs meanwhile. Throws `Error(kRendezvous)` on all
+/// Meets the other ranks of the launcher and joins those of this process's module; null where there
+/// are none. The device is free for other jobs meanwhile. Throws `Error(kRendezvous)` on all
 /// ranks where they do not fit together, or some do not come within the timeout, and
 /// `Error(kUnsupported)` on platforms without Gloo.
 JoinedGroup join(const Launch& launch, JobContext& context);

@@ -9,4 +9,12 @@ TensorParallel shard(const Config& config, const ModuleOptions& options) {
   return ranks;
 }
 
+void mark_partial(std::vector<Parameter>& parameters, const TensorParallel& ranks) {
+  for (Parameter& parameter : parameters) {
+    const std::string_view name = parameter.name;
+    const bool of_heads = name.ends_with(".q_norm.weight") || name.ends_with(".k_norm.weight");
+    parameter.partial = ranks.sharded() && !parameter.cut && (of_heads || ranks.divides_stream());
+  }
+}
+
 }  // namespace torchsight::vit22b

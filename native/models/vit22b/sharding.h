@@ -14,8 +14,14 @@ namespace torchsight::vit22b {
 /// | q_norm, k_norm scales, one per head    | rows of its heads; shared scales whole             |
 /// | out and fc2 biases, norms, positions, patches, MAP head, classifier | whole                 |
 ///
-/// in all layouts. Throws `Error(kBadConfig)` where heads or hidden units do not divide by the
-/// ranks; features do where heads do.
+/// in all layouts. The gradients of what is whole are whole as well, but for what acts on one
+/// rank's part of the work: norms, positions, patches and the biases in layouts that divide the
+/// stream, and shared scales of q_norm and k_norm in all. Theirs are sums over the ranks. Throws
+/// `Error(kBadConfig)` where heads or hidden units do not divide by the ranks; features do where
+/// heads do.
 TensorParallel shard(const Config& config, const ModuleOptions& options);
+
+/// Marks as `partial` those of these parameters of the layers and the embedding that are.
+void mark_partial(std::vector<Parameter>& parameters, const TensorParallel& ranks);
 
 }  // namespace torchsight::vit22b

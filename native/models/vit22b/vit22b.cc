@@ -70,6 +70,7 @@ std::vector<Parameter> ViT22B::parameters() {
   embedding_.add_parameters(parameters);
   for (Block& block : blocks_) block.add_parameters(parameters);
   add_norm(parameters, "norm", norm_);
+  mark_partial(parameters, ranks_);  // after the last norm all ranks have all tokens
   head_.add_parameters(parameters);
   return parameters;
 }
@@ -80,9 +81,6 @@ void ViT22B::loaded() {
 
 std::unique_ptr<Session> ViT22B::open_session(const std::string& kind, const Json& options) {
   if (kind != "trainer") return Module::open_session(kind, options);
-  if (ranks_.sharded()) {
-    throw Error(ErrorCode::kUnsupported, "expected one rank for a trainer but received a group");
-  }
   const char* loss = config_.loss == Loss::kSigmoid ? "sigmoid" : "softmax";
   return open_trainer(*this, objective_of_classifier(*this, options, loss), options);
 }
