@@ -76,7 +76,7 @@ export async function writeRun(
     rmSync(join(out, name), { recursive: true, force: true });
   }
   const kind = run.best ? BEST : NAME;
-  const { fresh, old, final } = foldersOf(out, run);
+  const { fresh, old, final } = placesOf(out, run);
   try {
     await fill(fresh, async (state) => await writeTensors(join(fresh, STATE), state));
     await writeText(join(fresh, RUN), `${JSON.stringify(run, null, 2)}\n`);
@@ -94,7 +94,7 @@ export async function writeRun(
 }
 
 /** @internal Where a checkpoint is written, where an older one of its name waits, its place. */
-export function foldersOf(
+export function placesOf(
   out: string,
   { step, best }: Pick<Saved, "step" | "best">,
 ): { fresh: string; old: string; final: string } {

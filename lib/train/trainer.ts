@@ -4,7 +4,7 @@ import type { Module } from "../core/module.js";
 import { disposablesIn } from "../core/scope.js";
 import type { Session } from "../core/session.js";
 import { misfit, readAdapters, writeAdapters } from "./adapters.js";
-import { type Best, foldersOf, readRun, type Saved, writeRun } from "./checkpoint.js";
+import { type Best, placesOf, readRun, type Saved, writeRun } from "./checkpoint.js";
 import { type FitOptions, fitSteps } from "./fit.js";
 import type { Batch, Loader } from "./loader.js";
 import { evaluateLoss, sizeOf, stepByLoss } from "./loss.js";
@@ -171,7 +171,7 @@ export class Trainer implements Disposable {
     // The state first: a launcher's ranks meet there, once the first one has made room.
     if (this.#module.rank > 0) {
       using _ = await this.#session.call("state", {}, control);
-      const { fresh, final } = foldersOf(out, run);
+      const { fresh, final } = placesOf(out, run);
       await this.#module.save(fresh, control);
       return final;
     }

@@ -101,7 +101,7 @@ struct ModuleOptions {
   std::shared_ptr<Group> group;  // null: not sharded
   /// The ranks of other replicas that hold the same part, for training; null: none, or not met.
   std::shared_ptr<Group> replicas = {};
-  Json extra;                    // options of the system itself, e.g. {"fuse": false}
+  Json extra;  // options of the system itself, e.g. {"fuse": false}
 };
 
 class Module {

@@ -122,9 +122,9 @@ double difference(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
 }
 
-// Three steps make more of rounding than one pass does: some 1e-11 where sums are 1e-14 apart. What
-// is forgotten or counted twice is off by more than 1e-5.
-constexpr double kClose = 1e-10;
+// Three steps make more of rounding than one pass does, Adafactor's above all: some 1e-10 where
+// sums are 1e-14 apart. What is forgotten or counted twice is off by more than 1e-5.
+constexpr double kClose = 1e-9;
 
 // The outcome of every rank is that of one rank alone; gradients' moments by a tenth as much.
 void check_equal(const std::vector<Outcome>& outcomes, const Outcome& expected, double tolerance) {
@@ -226,7 +226,7 @@ TEST_CASE("a mesh of 2 x 2 equals one rank") {
   }
   const Json options = options_of("sgd", kEverything);
   const Outcome expected = trained(config_of(), options, {}, {}, at::kFloat).front();
-  check_equal(trained(config_of(), options, {2, 2}, {}, at::kFloat), expected, 2e-5);
+  check_equal(trained(config_of(), options, {2, 2}, {}, at::kFloat), expected, 5e-5);
 }
 
 TEST_CASE("an optimizer whose state is divided makes the same steps, bit for bit") {
