@@ -92,6 +92,8 @@ const TRAINER: Checks<PlainTrainerOptions> = {
   clipPerExample: optional(within(0, 1e12)),
   recompute: optional(flag),
   telemetry: optional(flag),
+  shardOptimizer: optional(flag),
+  bucketBytes: optional(integer(1)),
 };
 
 /** Checks the trainer's options; throws `BAD_CONFIG`, which names the field. */

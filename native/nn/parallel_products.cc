@@ -46,10 +46,13 @@ variable_list gather_products(const ProductRanks& ranks, const at::Tensor& x,
   const bool tokens = ranks.layout == Layout::kTokens;
   const int64_t all_rows = tokens ? rows * size : rows;
   all_Rd = at::empty({all_rows, tokens ? width : width * size}, x.options());
+  // Blocks of features are added to each other, in the order in which they travel. Half precision
+  // would round the sum with every block.
+  const bool narrow = ranks.reduce_dtype != x.scalar_type();
+  const at::TensorOptions sums = x.options().dtype(ranks.reduce_dtype);
   for (const at::Tensor& matrix : matrices) {
-    // Blocks of features are added to each other, in the order in which they travel.
     results.push_back(tokens ? at::empty({all_rows, matrix.size(1)}, x.options())
-                             : at::zeros({all_rows, matrix.size(1)}, x.options()));
+                             : at::zeros({all_rows, matrix.size(1)}, sums));
   }
   gather_each(*ranks.group, ranks.ring, x,
               [&](int64_t from, int64_t begin, const at::Tensor& block) {
@@ -62,11 +65,14 @@ variable_list gather_products(const ProductRanks& ranks, const at::Tensor& x,
                   at::Tensor result = results[i].narrow(0, row, count);
                   if (tokens) {
                     at::mm_out(result, block, matrices[i]);
+                  } else if (narrow) {
+                    result.add_(at::mm(block, matrices[i].narrow(0, from * width, width)));
                   } else {
                     result.addmm_(block, matrices[i].narrow(0, from * width, width));
                   }
                 }
               });
+  for (at::Tensor& result : results) result = result.to(x.scalar_type());
   return results;
 }
 
