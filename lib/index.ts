@@ -144,6 +144,13 @@ export {
   type SigLIPLoadOptions,
   type Similarities,
 } from "./models/siglip/index.js";
+export * as t5 from "./models/t5/index.js";
+export {
+  T5Encoder,
+  type T5EncodeOptions,
+  type T5LoadOptions,
+  TextFeatures,
+} from "./models/t5/index.js";
 export * as vit22b from "./models/vit22b/index.js";
 export {
   type ClassifyOutputs,

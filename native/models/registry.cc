@@ -5,6 +5,7 @@
 #include "models/paligemma/mask_codec.h"
 #include "models/paligemma/paligemma.h"
 #include "models/siglip/siglip.h"
+#include "models/t5/t5.h"
 #include "models/vit22b/vit22b.h"
 #include "runtime/diagnostics.h"
 #include "runtime/error.h"
@@ -25,6 +26,7 @@ const std::vector<ModelType>& model_table() {
       {"siglip2_vision_model", &siglip::make_siglip},
       {"siglip_text_model", &siglip::make_siglip},
       {"siglip_vision_model", &siglip::make_siglip},
+      {"t5", &t5::make_t5},
       {"vit22b", &vit22b::make_vit22b},
       {"torchsight_diagnostics", &make_diagnostics},
   };
