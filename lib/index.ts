@@ -146,8 +146,8 @@ export {
 } from "./models/siglip/index.js";
 export * as t5 from "./models/t5/index.js";
 export {
-  T5Encoder,
   type T5EncodeOptions,
+  T5Encoder,
   type T5LoadOptions,
   TextFeatures,
 } from "./models/t5/index.js";
