@@ -111,6 +111,7 @@ export {
 } from "./media/video.js";
 export * as gemma from "./models/gemma/index.js";
 export { Gemma, type GemmaLoadOptions, type TextScore } from "./models/gemma/pipeline.js";
+export * as imagenVideo from "./models/imagen_video/index.js";
 export { systems, trainable } from "./models/index.js";
 export * as owlvit from "./models/owlvit/index.js";
 export {

@@ -1,6 +1,7 @@
 #include "models/registry.h"
 
 #include "models/gemma/gemma.h"
+#include "models/imagen_video/imagen_video.h"
 #include "models/owlvit/owlvit.h"
 #include "models/paligemma/mask_codec.h"
 #include "models/paligemma/paligemma.h"
@@ -16,6 +17,7 @@ const std::vector<ModelType>& model_table() {
   static const std::vector<ModelType> table{
       {"gemma", &gemma::make_gemma},
       {"gemma2", &gemma::make_gemma},
+      {"imagen_video_unet", &imagen_video::make_stage},
       {"owlv2", &owlvit::make_owlvit},
       {"owlvit", &owlvit::make_owlvit},
       {"paligemma", &paligemma::make_paligemma},

@@ -12,6 +12,7 @@
 #include "runtime/error.h"
 #include "tests/diffusion_support.h"
 #include "tests/model_support.h"
+#include "tests/paths.h"
 
 using namespace torchsight;
 using namespace torchsight::test;
@@ -22,7 +23,7 @@ namespace {
 constexpr double kClose = 1e-10;
 
 std::filesystem::path fixture(const std::string& name) {
-  return std::filesystem::path(TORCHSIGHT_FIXTURES) / "diffusion" / (name + ".safetensors");
+  return fixtures() / "diffusion" / (name + ".safetensors");
 }
 
 double distance(const at::Tensor& a, const at::Tensor& b) {

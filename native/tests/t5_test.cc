@@ -2,17 +2,17 @@
 #include <ATen/ATen.h>
 #include <doctest/doctest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "io/json.h"
-#include "models/t5/relative_bias.h"
+#include "nn/relative_bias.h"
+#include "tests/paths.h"
 
 using namespace torchsight;
 
 TEST_CASE("t5: buckets of offsets are transformers'") {
-  std::ifstream file(std::filesystem::path(TORCHSIGHT_FIXTURES) / "t5_buckets" / "buckets.json");
+  std::ifstream file(test::fixtures() / "t5_buckets" / "buckets.json");
   std::stringstream text;
   text << file.rdbuf();
   const Json kinds = Json::parse(text.str());
@@ -25,7 +25,7 @@ TEST_CASE("t5: buckets of offsets are transformers'") {
     CHECK(expected.size() == 601);
     for (size_t i = 0; i < expected.size(); ++i) {
       const int64_t offset = static_cast<int64_t>(i) - 300;
-      CHECK(t5::relative_bucket(offset, buckets, most) == expected[i].as_int());
+      CHECK(relative_bucket(offset, buckets, most) == expected[i].as_int());
     }
   }
 }
@@ -33,11 +33,11 @@ TEST_CASE("t5: buckets of offsets are transformers'") {
 TEST_CASE("t5: the bias of two tokens is that of their offset") {
   const int64_t tokens = 37, buckets = 8, most = 20;
   const at::Tensor table_KH = at::randn({buckets, 3});
-  const at::Tensor bias_1HNN = t5::relative_bias(table_KH, tokens, most);
+  const at::Tensor bias_1HNN = relative_bias(table_KH, tokens, most);
   CHECK(bias_1HNN.sizes() == at::IntArrayRef({1, 3, tokens, tokens}));
   for (int64_t i = 0; i < tokens; ++i) {
     for (int64_t j = 0; j < tokens; ++j) {
-      const at::Tensor row_H = table_KH[t5::relative_bucket(j - i, buckets, most)];
+      const at::Tensor row_H = table_KH[relative_bucket(j - i, buckets, most)];
       CHECK(at::equal(bias_1HNN[0].select(1, i).select(1, j), row_H));
     }
   }

@@ -4,8 +4,8 @@
 
 #include <limits>
 
-#include "models/t5/relative_bias.h"
 #include "nn/parameters.h"
+#include "nn/relative_bias.h"
 #include "runtime/error.h"
 
 namespace torchsight::t5 {

@@ -1,11 +1,11 @@
-#include "models/t5/relative_bias.h"
+#include "nn/relative_bias.h"
 
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
 
-namespace torchsight::t5 {
+namespace torchsight {
 
 int64_t relative_bucket(int64_t offset, int64_t buckets, int64_t max_distance) {
   const int64_t half = buckets / 2, single = half / 2, distance = std::abs(offset);
@@ -30,4 +30,4 @@ at::Tensor relative_bias(const at::Tensor& table_KH, int64_t tokens, int64_t max
   return bias_HO.unfold(1, tokens, 1).flip(1).unsqueeze(0);
 }
 
-}  // namespace torchsight::t5
+}  // namespace torchsight

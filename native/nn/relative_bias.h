@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace torchsight::t5 {
+namespace torchsight {
 
 /// The bucket of the token that is seen at `offset` = its place - the looking token's place. Half
 /// of `buckets` are for tokens before and half for those behind; of each half the first half have
@@ -16,4 +16,4 @@ int64_t relative_bucket(int64_t offset, int64_t buckets, int64_t max_distance);
 /// [1, H, N, N] of a table [buckets, H]: row by looking token, column by the token that is seen.
 at::Tensor relative_bias(const at::Tensor& table_KH, int64_t tokens, int64_t max_distance);
 
-}  // namespace torchsight::t5
+}  // namespace torchsight
