@@ -111,6 +111,7 @@ export {
 } from "./media/video.js";
 export * as gemma from "./models/gemma/index.js";
 export { Gemma, type GemmaLoadOptions, type TextScore } from "./models/gemma/pipeline.js";
+export * as imagenVideo from "./models/imagen_video/index.js";
 export { systems, trainable } from "./models/index.js";
 export * as owlvit from "./models/owlvit/index.js";
 export {
@@ -144,6 +145,13 @@ export {
   type SigLIPLoadOptions,
   type Similarities,
 } from "./models/siglip/index.js";
+export * as t5 from "./models/t5/index.js";
+export {
+  type T5EncodeOptions,
+  T5Encoder,
+  type T5LoadOptions,
+  TextFeatures,
+} from "./models/t5/index.js";
 export * as vit22b from "./models/vit22b/index.js";
 export {
   type ClassifyOutputs,

@@ -31,13 +31,21 @@ const WORDS: Step = {
   invert: false,
 };
 
+/** White space is what Unicode says: with U+0085, and without U+FEFF, unlike in JavaScript. */
+const SPACES: Step = {
+  type: "Split",
+  pattern: { Regex: "\\p{White_Space}+" },
+  behavior: "Removed",
+  invert: false,
+};
+
 /** `definition`, so written that the library encodes as the Rust crate does. */
 export function corrected(definition: TokenizerDefinition): TokenizerDefinition {
   const { normalizer, pre_tokenizer } = definition;
   return {
     ...definition,
     normalizer: normalizer && rewrite(normalizer, "normalizers", lowercase),
-    pre_tokenizer: pre_tokenizer && rewrite(pre_tokenizer, "pretokenizers", byteLevel),
+    pre_tokenizer: pre_tokenizer && rewrite(pre_tokenizer, "pretokenizers", words),
   };
 }
 
@@ -55,7 +63,8 @@ function lowercase(step: Step): Step[] {
   return step.type === "Lowercase" ? [SIGMA, step] : [step];
 }
 
-function byteLevel(step: Step): Step[] {
+function words(step: Step): Step[] {
+  if (step.type === "WhitespaceSplit") return [SPACES];
   // With a space to put before the text, the split would come too early.
   const splits = step.type === "ByteLevel" && step.use_regex !== false && !step.add_prefix_space;
   return splits ? [WORDS, { ...step, use_regex: false }] : [step];

@@ -1,10 +1,12 @@
 #include "models/registry.h"
 
 #include "models/gemma/gemma.h"
+#include "models/imagen_video/imagen_video.h"
 #include "models/owlvit/owlvit.h"
 #include "models/paligemma/mask_codec.h"
 #include "models/paligemma/paligemma.h"
 #include "models/siglip/siglip.h"
+#include "models/t5/t5.h"
 #include "models/vit22b/vit22b.h"
 #include "runtime/diagnostics.h"
 #include "runtime/error.h"
@@ -15,6 +17,7 @@ const std::vector<ModelType>& model_table() {
   static const std::vector<ModelType> table{
       {"gemma", &gemma::make_gemma},
       {"gemma2", &gemma::make_gemma},
+      {"imagen_video_unet", &imagen_video::make_stage},
       {"owlv2", &owlvit::make_owlvit},
       {"owlvit", &owlvit::make_owlvit},
       {"paligemma", &paligemma::make_paligemma},
@@ -25,6 +28,7 @@ const std::vector<ModelType>& model_table() {
       {"siglip2_vision_model", &siglip::make_siglip},
       {"siglip_text_model", &siglip::make_siglip},
       {"siglip_vision_model", &siglip::make_siglip},
+      {"t5", &t5::make_t5},
       {"vit22b", &vit22b::make_vit22b},
       {"torchsight_diagnostics", &make_diagnostics},
   };

@@ -71,6 +71,17 @@ std::vector<int64_t> ConfigReader::sizes(std::string_view name, int64_t most,
   return sizes;
 }
 
+double ConfigReader::number(std::string_view name, double least, double most,
+                            double fallback) const {
+  const Json* value = find(name);
+  if (!value) return fallback;
+  const bool fits = value->is_number() && value->as_double() >= least && value->as_double() <= most;
+  if (!fits) {
+    refuse("a number from " + Json(least).dump() + " to " + Json(most).dump(), name, value->dump());
+  }
+  return value->as_double();
+}
+
 double ConfigReader::positive(std::string_view name, double most, double fallback) const {
   const Json* value = find(name);
   const double number = value && value->is_number() ? value->as_double() : fallback;

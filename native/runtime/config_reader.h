@@ -29,6 +29,8 @@ class ConfigReader {
   /// As many integers from 1 to `most` as `fallback` has.
   std::vector<int64_t> sizes(std::string_view name, int64_t most,
                              const std::vector<int64_t>& fallback) const;
+  /// A number from `least` to `most`.
+  double number(std::string_view name, double least, double most, double fallback) const;
   /// A number above 0 and at most `most`.
   double positive(std::string_view name, double most, double fallback) const;
   /// A number from 0 to `most`.

@@ -1,0 +1,11 @@
+import { defineSystem } from "../../core/systems.js";
+import { parseConfig } from "./config.js";
+import { dialects } from "./weights.js";
+
+/** Stages of Imagen Video's cascade, arXiv 2210.02303. */
+export const system = defineSystem({ modelTypes: ["imagen_video_unet"], parseConfig, dialects });
+
+export * from "./config.js";
+export type { ImagenVideoMethods, PredictInputs } from "./methods.js";
+export * from "./pipeline.js";
+export { fromFrames, toFrames } from "./processing.js";
