@@ -2,6 +2,7 @@ import { randn } from "../core/create.js";
 import { createModule } from "../core/load.js";
 import type { Module } from "../core/module.js";
 import { ops } from "../core/ops.js";
+import type { ViT22BConfig } from "../models/vit22b/config.js";
 import { best, seconds, type Timed, triplets } from "./measure.js";
 import type { Benchmark } from "./report.js";
 
@@ -22,8 +23,14 @@ export const LARGE = {
 } as const;
 export const BATCH = 8;
 
+/** What the operations of an encoder depend on. */
+type EncoderSizes = Pick<
+  ViT22BConfig,
+  "hidden_size" | "intermediate_size" | "num_hidden_layers" | "patch_size"
+> & { image_size: number };
+
 /** Operations of one forward pass; spec of the block: 2(4d² + 2dF) + 4Nd a layer and token. */
-export function encoderFlops(config: typeof LARGE, batch: number): number {
+export function encoderFlops(config: EncoderSizes, batch: number): number {
   const { hidden_size: d, intermediate_size: F, num_hidden_layers: L } = config;
   const N = (config.image_size / config.patch_size) ** 2;
   const layers = L * (2 * (4 * d * d + 2 * d * F) + 4 * N * d);

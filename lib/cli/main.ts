@@ -49,6 +49,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Tell what a model sharded over ranks would cost",
     load: async () => (await import("./plan.js")).default,
   },
+  claims: {
+    summary: "Try the headline claims of a paper at laptop scale",
+    load: async () => (await import("./claims.js")).default,
+  },
   bench: {
     summary: "Measure this machine",
     load: async () => (await import("./bench.js")).default,

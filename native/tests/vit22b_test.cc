@@ -180,6 +180,41 @@ TEST_CASE("progress is told after each layer and a cancel takes effect before th
   CHECK(context.seen[1].phase == "blocks");
 }
 
+TEST_CASE("explanations are what each token adds to a logit") {
+  const at::Tensor pixels = at::randn({2, 3, 12, 16}, at::kDouble);
+  const Json asked = Json::Object{{"labels", Json::Array{2, 0}}};
+  for (const char* pooling : {"mean", "map", "token"}) {
+    CAPTURE(pooling);
+    const std::string changes = std::string("{\"num_labels\": 3, \"class_token\": true, ") +
+                                "\"pooling\": \"" + pooling + "\"}";
+    ModuleOptions options;
+    options.dtype = at::kDouble;
+    const auto module = random_model(small_config(changes), options);
+    const NamedTensors told = call(*module, "explain", pixels, {}, asked);
+    const at::Tensor logits = get(told, "logits"), maps = get(told, "maps");
+    CHECK(at::equal(logits, get(call(*module, "classify", pixels), "logits")));
+    const int64_t tokens = get(call(*module, "encode", pixels), "last_hidden_state").size(1);
+    REQUIRE(maps.sizes() == at::IntArrayRef{2, 2, tokens});
+    CHECK_FALSE(maps.requires_grad());
+    at::Tensor bias;
+    for (const Parameter& parameter : module->parameters()) {
+      if (parameter.name == "head.bias") bias = parameter.tensor;
+    }
+    const at::Tensor whole =
+        at::stack({logits.select(1, 2), logits.select(1, 0)}, 1) - at::stack({bias[2], bias[0]});
+    if (pooling == std::string("mean")) CHECK(at::allclose(maps.mean(2), whole, 1e-10, 1e-10));
+    if (pooling == std::string("token")) {
+      CHECK(at::allclose(maps.select(2, 0), whole, 1e-10, 1e-10));
+      CHECK(maps.narrow(2, 1, tokens - 1).abs().max().item<double>() == 0);
+    }
+    if (pooling == std::string("map")) CHECK(maps.abs().min().item<double>() > 0);
+  }
+  const auto module = random_model(small_config(R"({"num_labels": 3})"));
+  for (const Json& labels : {Json(Json::Array{3}), Json(Json::Array{-1}), Json(Json::Array{})}) {
+    CHECK_THROWS_AS(call(*module, "explain", pixels, {}, Json::Object{{"labels", labels}}), Error);
+  }
+}
+
 TEST_CASE("calls that cannot be answered are refused") {
   const auto code = [](const char* changes, const char* method, const at::Tensor& pixels) {
     const auto module = random_model(small_config(changes));

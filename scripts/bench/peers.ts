@@ -11,6 +11,7 @@ import { decoderPeers } from "./decoder.js";
 import { detectorPeers } from "./detector.js";
 import { compared, PAIRS, Peer } from "./peer.js";
 import { packageFolder, peersFolder, peersPython, run, scriptOf } from "./setup.js";
+import { trainEager } from "./training.js";
 
 /** `add` from TypeScript beside `torch.add` from Python. */
 const addPeer: Benchmark = {
@@ -79,6 +80,7 @@ export const peers: readonly Benchmark[] = [
   addPeer,
   encodePeer("encode-eager", "PyTorch eager", eager),
   encodePeer("encode-onnxruntime", "onnxruntime-node", onnxruntime),
+  trainEager,
   ...decoderPeers,
   ...detectorPeers,
 ];

@@ -245,3 +245,17 @@ test("bad options are refused before anything is read", async (t) => {
     await t.throwsAsync(async () => await load(BASE, options as object), { code });
   }
 });
+
+test("explain: names and indices mean the same labels; others are refused", async (t) => {
+  const id2label = { 0: "bird", 1: "boat", 2: "bee", 3: "bus" };
+  await using model = await ViT22B.random({ ...SMALL, pooling: "mean", id2label });
+  using named = await model.explain(PHOTO, { labels: ["bee", "bird"] });
+  using indexed = await model.explain(PHOTO, { labels: [2, 0] });
+  t.deepEqual(named.maps.shape, [1, 2, 16]);
+  t.deepEqual(await numbers(named.maps), await numbers(indexed.maps));
+  for (const label of ["bear", 4, 1.5]) {
+    const error = await t.throwsAsync<TorchsightError>(model.explain(PHOTO, { labels: [label] }));
+    t.is(error?.code, "BAD_INPUT");
+    t.regex(error!.message, /one of bird, boat, bee, bus/);
+  }
+});

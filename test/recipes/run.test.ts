@@ -9,7 +9,7 @@ import { ViT22B } from "../../lib/models/vit22b/index.js";
 import { type Metrics, type Recipe, type RunOptions, runRecipe } from "../../lib/recipes/index.js";
 import { isEvaluation, readMetrics } from "../../lib/recipes/metrics.js";
 import { Tracked } from "../../lib/recipes/tracked.js";
-import { latestCheckpoint, type TrainerOptions } from "../../lib/train/index.js";
+import { latestCheckpoint, type PlainTrainerOptions } from "../../lib/train/index.js";
 import { numbers, temporary } from "../models/fixtures.js";
 import { Batches } from "../train/runs.js";
 import { tiny } from "./tiny.js";
@@ -133,7 +133,7 @@ test("pictures in folders, one label each: going on from a model of other labels
   const folder = temporary(t);
   const data = { source: await colours(join(folder, "colours"), 12), heldShare: 0.4 };
   const { model: init } = await run(tiny(), { steps: 3, out: join(folder, "first") });
-  const trainer: TrainerOptions = {
+  const trainer: PlainTrainerOptions = {
     schedule: { kind: "constant", peak: 0.05 },
     groups: [{ pattern: "head.*" }, { pattern: "*", frozen: true }],
     loss: "softmax",

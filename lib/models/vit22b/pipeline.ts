@@ -21,12 +21,17 @@ import { batchOf, cropped, type ProcessingOptions, toPixelValues } from "./proce
 export interface ViT22BMethods {
   encode: { inputs: PixelValues; outputs: EncodeOutputs; args: MethodArgs; item: object };
   classify: { inputs: PixelValues; outputs: ClassifyOutputs; args: MethodArgs; item: object };
+  explain: { inputs: PixelValues; outputs: ExplainOutputs; args: ExplainArgs; item: object };
 }
 
-/** Options of both methods. */
+/** Options of all methods. */
 interface MethodArgs {
   /** Whether to watch the attention as well; see {@link Telemetry}. */
   telemetry?: boolean | undefined;
+}
+
+interface ExplainArgs extends MethodArgs {
+  labels: readonly number[];
 }
 
 /** What the attention of each layer did: the signs of a training that is about to diverge. */
@@ -56,6 +61,16 @@ export interface ClassifyOutputs extends Telemetry {
   logits: Tensor;
 }
 
+/** Scores, and where in the picture they come from. */
+export interface ExplainOutputs extends ClassifyOutputs {
+  /**
+   * How much each token adds to the logit of each label asked for, [B, K, N]: the token times the
+   * logit's gradient. Where the config's `pooling` is `mean`, the mean over N and the label's bias
+   * are the logit; patches go row by row (`gridOf`), after the class token if there is one.
+   */
+  maps: Tensor;
+}
+
 /** A picture, or pixels that are prepared already: float32 [C, H, W] or [B, C, H, W] in [-1, 1]. */
 export type ViT22BImage = ImageSource | Tensor;
 
@@ -63,6 +78,12 @@ export type ViT22BImage = ImageSource | Tensor;
 export interface EncodeOptions extends ComposeControl, ProcessingOptions, MethodArgs {
   /** Names of activations to give back as well, e.g. `blocks.7`, or `["all"]`. */
   taps?: readonly string[] | undefined;
+}
+
+/** What is explained, and how. */
+export interface ExplainOptions extends EncodeOptions {
+  /** Names, where the config tells them, or indices. */
+  labels: readonly (string | number)[];
 }
 
 /**
@@ -117,7 +138,7 @@ export class ViT22B {
     images: ViT22BImage | readonly ViT22BImage[],
     options: EncodeOptions = {},
   ): Job<CallResult<EncodeOutputs>> {
-    return this.#run("encode", images, options);
+    return this.#run("encode", images, options, () => ({}));
   }
 
   /** Class scores. Rejects with `UNSUPPORTED` where the model has no head. */
@@ -125,7 +146,20 @@ export class ViT22B {
     images: ViT22BImage | readonly ViT22BImage[],
     options: EncodeOptions = {},
   ): Job<CallResult<ClassifyOutputs>> {
-    return this.#run("classify", images, options);
+    return this.#run("classify", images, options, () => ({}));
+  }
+
+  /**
+   * Class scores, and a map over the patches for each label asked for. Rejects with `BAD_INPUT` for
+   * labels that the model does not have, `UNSUPPORTED` where it has no head.
+   */
+  explain(
+    images: ViT22BImage | readonly ViT22BImage[],
+    options: ExplainOptions,
+  ): Job<CallResult<ExplainOutputs>> {
+    return this.#run("explain", images, options, () => ({
+      labels: options.labels.map((label) => this.#index(label)),
+    }));
   }
 
   /** Names of the classes in the order of the logits, where the config tells them. */
@@ -158,15 +192,25 @@ export class ViT22B {
     await this.module[Symbol.asyncDispose]();
   }
 
-  #run<N extends "encode" | "classify">(
+  /** The index of a label. */
+  #index(label: string | number): number {
+    const index = typeof label === "number" ? label : (this.labels?.indexOf(label) ?? -1);
+    if (Number.isInteger(index) && index >= 0 && index < this.config.num_labels) return index;
+    const known = this.labels?.join(", ") ?? `whole numbers below ${this.config.num_labels}`;
+    throw invalidArgument("a label", `one of ${known}`, label);
+  }
+
+  #run<N extends keyof ViT22BMethods>(
     method: N,
     images: ViT22BImage | readonly ViT22BImage[],
     options: EncodeOptions,
+    more: () => Omit<ViT22BMethods[N]["args"], keyof MethodArgs>,
   ): Job<CallResult<ViT22BMethods[N]["outputs"]>> {
     return composeJob(options, async (steps) => {
+      const own = more();
       using pixel_values = await tidy(() => this.#pixels(images, options, steps));
       const { taps, telemetry } = options;
-      const args = { ...(telemetry && { telemetry }) };
+      const args = { ...own, ...(telemetry && { telemetry }) } as ViT22BMethods[N]["args"];
       const job = this.module.call(method, { pixel_values }, { args, taps, ...steps.control });
       return await steps.run(job);
     });

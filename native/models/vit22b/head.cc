@@ -1,10 +1,13 @@
 #include "models/vit22b/head.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "models/vit22b/initialisation.h"
 #include "nn/attention.h"
 #include "nn/parameters.h"
+#include "runtime/error.h"
 
 namespace torchsight::vit22b {
 namespace {
@@ -82,6 +85,27 @@ at::Tensor Head::pool(const at::Tensor& x_BNd) {
 
 at::Tensor Head::classify(const at::Tensor& pooled_Bd) {
   return classifier_(pooled_Bd, classifier_bias_);
+}
+
+at::Tensor Head::explain(const at::Tensor& x_BNd, const std::vector<int64_t>& labels) {
+  for (const int64_t label : labels) {
+    if (label >= 0 && label < config_.labels) continue;
+    throw Error(ErrorCode::kBadInput, "expected labels below " + std::to_string(config_.labels) +
+                                          " for labels but received " + std::to_string(label));
+  }
+  const at::AutoGradMode gradients(true);
+  const at::Tensor tokens_BNd = x_BNd.detach().requires_grad_();
+  const at::Tensor logits_BK = classify(pool(tokens_BNd));
+  // The pooled mean divides what a token adds by the number of tokens.
+  const double scale = config_.pooling == Pooling::kMean ? static_cast<double>(x_BNd.size(1)) : 1;
+  std::vector<at::Tensor> maps;
+  for (const int64_t label : labels) {
+    const at::Tensor logit = logits_BK.select(1, label).sum();
+    const at::Tensor gradient_BNd =
+        torch::autograd::grad({logit}, {tokens_BNd}, /*grad_outputs=*/{}, /*retain_graph=*/true)[0];
+    maps.push_back((gradient_BNd * tokens_BNd).sum(-1).detach().mul_(scale));
+  }
+  return at::stack(maps, 1);
 }
 
 }  // namespace torchsight::vit22b

@@ -39,6 +39,10 @@ class Head {
   at::Tensor pool(const at::Tensor& x_BNd);
   /// [B, d] -> logits [B, labels].
   at::Tensor classify(const at::Tensor& pooled_Bd);
+  /// [B, N, d] -> [B, labels.size(), N]: how much each token adds to the logits of `labels`, by the
+  /// gradient times the token. Where the mean is pooled, the mean over N and the bias are the
+  /// logit.
+  at::Tensor explain(const at::Tensor& x_BNd, const std::vector<int64_t>& labels);
   void add_parameters(std::vector<Parameter>& parameters);
 
  private:

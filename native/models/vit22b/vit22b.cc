@@ -54,6 +54,12 @@ ViT22B::ViT22B(const Config& config, const ModuleOptions& options)
   add_method(make_schema(config, "classify", "Logits of pictures, one for each label.",
                          {{"logits", {}, {"B", labels}, false, 0}}),
              [this](Call& call, JobContext& context) { return classify(call, context); });
+  MethodSchema explained = make_schema(
+      config, "explain", "Logits of pictures, and which patches they come from.",
+      {{"logits", {}, {"B", labels}, false, 0}, {"maps", {}, {"B", "K", "N"}, false, 0}});
+  explained.options.push_back({"labels", "int[]", nullptr, "those to explain, by index", false});
+  add_method(std::move(explained),
+             [this](Call& call, JobContext& context) { return explain(call, context); });
 }
 
 std::vector<std::string> ViT22B::tap_names() const {
@@ -128,15 +134,31 @@ NamedTensors ViT22B::encode(Call& call, JobContext& context) {
   return results;
 }
 
+void ViT22B::require_classifier(const char* method) const {
+  if (head_.classifies()) return;
+  throw Error(ErrorCode::kUnsupported,
+              std::string("expected a model with pooling and num_labels above 0 for ") + method +
+                  " but received one without a classifier");
+}
+
 NamedTensors ViT22B::classify(Call& call, JobContext& context) {
-  if (!head_.classifies()) {
-    throw Error(ErrorCode::kUnsupported,
-                "expected a model with pooling and num_labels above 0 for classify but received "
-                "one without a classifier");
-  }
+  require_classifier("classify");
   NamedTensors statistics;
   const at::Tensor x_BNd = features(call, context, statistics);
   NamedTensors results{{"logits", head_.classify(head_.pool(x_BNd))}};
+  results.insert(results.end(), statistics.begin(), statistics.end());
+  for (NamedTensor& tap : call.taps.take()) results.push_back(std::move(tap));
+  return results;
+}
+
+NamedTensors ViT22B::explain(Call& call, JobContext& context) {
+  require_classifier("explain");
+  const std::vector<int64_t> labels = call.options.find("labels")->as_ints("labels");
+  if (labels.empty()) throw Error(ErrorCode::kBadInput, "expected at least one label for labels");
+  NamedTensors statistics;
+  const at::Tensor x_BNd = features(call, context, statistics);
+  NamedTensors results{{"logits", head_.classify(head_.pool(x_BNd))},
+                       {"maps", head_.explain(x_BNd, labels)}};
   results.insert(results.end(), statistics.begin(), statistics.end());
   for (NamedTensor& tap : call.taps.take()) results.push_back(std::move(tap));
   return results;

@@ -26,11 +26,15 @@ class ViT22B final : public Module {
   void loaded() override;
   /// "trainer": as `open_trainer`, of the classifier's loss, the config's unless `loss` is another.
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
-  bool fixed(const std::string&) const override { return !ranks_.sharded(); }
+  bool fixed(const std::string& method) const override {
+    return !ranks_.sharded() && method != "explain";
+  }
 
  private:
   NamedTensors encode(Call& call, JobContext& context);
   NamedTensors classify(Call& call, JobContext& context);
+  NamedTensors explain(Call& call, JobContext& context);
+  void require_classifier(const char* method) const;
   /// The tokens after the final norm, [B, N, d], and what the call asked of the layers.
   at::Tensor features(Call& call, JobContext& context, NamedTensors& results);
 

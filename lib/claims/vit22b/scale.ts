@@ -1,0 +1,59 @@
+/** Whether frozen features of larger models tell more. */
+import { defineClaim, type Seeded } from "../claim.js";
+import { slope } from "../statistics.js";
+import { probeAccuracy } from "./probe.js";
+import { alongWidths } from "./sweep.js";
+import { smallModel, trainSmall } from "./training.js";
+import { fewObjects, oneObject } from "./worlds.js";
+
+interface Settings extends Seeded {
+  widths: readonly number[];
+  depth: number;
+  heads: number;
+  side: number;
+  patch: number;
+  batch: number;
+  steps: number;
+  rate: number;
+  /** Pictures that the probe is fitted to, and as many that it is judged by. */
+  probed: number;
+}
+
+export const scale = defineClaim<Settings>({
+  id: "scale",
+  statement: "The larger the model, the more a linear probe tells by its frozen features",
+  source: "arXiv 2302.05442, section 4.1 and table 2",
+  metric:
+    "accuracy of a linear probe for the shape of a single object, on features of models trained " +
+    "on shapes and colours of scenes: slope over log2(width)",
+  threshold: { least: 0 },
+  evidence: "trained here",
+  settings: {
+    ...{ seeds: [1, 2, 3], widths: [16, 32, 64, 128], depth: 4, heads: 4, side: 32, patch: 4 },
+    ...{ batch: 32, steps: 500, rate: 3e-3, probed: 2048 },
+  },
+  quick: { seeds: [1, 2], widths: [8, 16], depth: 1, steps: 20, probed: 128 },
+  quickShows: "that the experiment runs: 20 steps teach nothing",
+  async experiment(settings, context) {
+    const { side, probed } = settings;
+    const accuracies = await alongWidths(settings, context, async (width, seed) => {
+      const question = "shapes and colours";
+      const run = {
+        ...settings,
+        width,
+        seed,
+        question,
+        world: fewObjects({ side, seed }),
+      } as const;
+      await using model = await smallModel(run);
+      await trainSmall(model, run, context.signal);
+      const worlds = [oneObject({ side, seed }), oneObject({ side, seed, held: true })] as const;
+      return await probeAccuracy(model, worlds, probed);
+    });
+    return {
+      values: settings.seeds.map((seed) => slope(accuracies.of(seed))),
+      charts: [accuracies.chart("Linear probe of frozen features", "accuracy")],
+      notes: accuracies.notes("accuracy"),
+    };
+  },
+});
