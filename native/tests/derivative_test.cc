@@ -38,7 +38,7 @@ TEST_CASE("derivatives: of pooling by attention, in every weight and the tokens,
   const at::Tensor x_BNd = waves({2, 5, 8}, 0.3);
   operands.emplace_back("tokens", x_BNd);
   for (auto& [name, tensor] : operands) tensor.requires_grad_(true);
-  const at::Tensor mask_BN = at::tensor({1, 1, 1, 1, 1, 1, 0, 1, 1, 0}, at::kBool).view({2, 5});
+  const at::Tensor mask_BN = at::tensor({1, 1, 1, 1, 1, 1, 0, 1, 1, 0}).to(at::kBool).view({2, 5});
   for (const at::Tensor& mask : {at::Tensor(), mask_BN}) {
     const auto value = [&] { return (pool(x_BNd, mask) * waves({2, 8}, 1)).sum(); };
     for (auto& [name, tensor] : operands) tensor.mutable_grad().reset();
