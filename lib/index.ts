@@ -112,6 +112,7 @@ export {
 export * as gemma from "./models/gemma/index.js";
 export { Gemma, type GemmaLoadOptions, type TextScore } from "./models/gemma/pipeline.js";
 export * as imagenVideo from "./models/imagen_video/index.js";
+export { type StageLoadOptions, VideoStage } from "./models/imagen_video/index.js";
 export { systems, trainable } from "./models/index.js";
 export * as owlvit from "./models/owlvit/index.js";
 export {

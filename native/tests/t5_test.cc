@@ -5,8 +5,9 @@
 #include <fstream>
 #include <sstream>
 
-#include "io/json.h"
+#include "models/t5/config.h"
 #include "nn/relative_bias.h"
+#include "runtime/error.h"
 #include "tests/paths.h"
 
 using namespace torchsight;
@@ -40,5 +41,20 @@ TEST_CASE("t5: the bias of two tokens is that of their offset") {
       const at::Tensor row_H = table_KH[relative_bucket(j - i, buckets, most)];
       CHECK(at::equal(bias_1HNN[0].select(1, i).select(1, j), row_H));
     }
+  }
+}
+
+TEST_CASE("t5: what no model can be made of is BAD_CONFIG, and the message names the field") {
+  for (const auto& [fields, name] :
+       {std::pair{R"("d_model": 0)", "d_model"},
+        {R"("d_ff": 1e9)", "d_ff"},
+        {R"("num_heads": 200000)", "num_heads"},
+        {R"("relative_attention_num_buckets": 6)", "relative_attention_num_buckets"},
+        {R"("relative_attention_max_distance": 8)", "relative_attention_max_distance"},
+        {R"("feed_forward_proj": "gated-silu")", "feed_forward_proj"},
+        {R"("d_model": 262144, "d_ff": 1048576, "num_layers": 4096)", "sizes"}}) {
+    CAPTURE(fields);
+    const Json config = Json::parse(std::string(R"({"model_type": "t5", )") + fields + "}");
+    CHECK_THROWS_WITH_AS(t5::Config::from_json(config), doctest::Contains(name), Error);
   }
 }
