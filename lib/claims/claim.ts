@@ -12,15 +12,17 @@ export interface Protocol<Settings> {
   source: string;
   /** What is measured, once for each seed. */
   metric: string;
-  /** What the metric must reach, or not exceed, by its 95 % interval over the seeds. */
-  threshold: { least: number } | { most: number };
+  /** Where the 95 % interval of the metric over the seeds must lie. */
+  threshold: { above: number } | { least: number } | { most: number };
   /** Whether models are trained for the claim, or shipped weights are looked at. */
   evidence: "trained here" | "shipped weights" | "no weights";
   settings: Settings;
   /** What differs in a quick run, … */
   quick: Partial<Settings>;
-  /** … and what such a run shows, and what not. */
+  /** … what such a run shows, and what not, … */
   quickShows: string;
+  /** … and whether it can decide: else it leaves the claim open, whatever it finds. */
+  quickDecides: boolean;
 }
 
 /** Settings that every claim has. */
@@ -50,7 +52,7 @@ export interface Claim<Settings extends Seeded = Seeded> extends Protocol<Settin
 }
 
 /** What came of a claim. */
-export interface Verdict extends Omit<Protocol<Seeded>, "quick" | "quickShows"> {
+export interface Verdict extends Omit<Protocol<Seeded>, "quick" | "quickShows" | "quickDecides"> {
   values: number[];
   seeds: readonly number[];
   /** Of the metric over the seeds. */
@@ -77,9 +79,16 @@ export function judge(
   threshold: Protocol<Seeded>["threshold"],
 ): Pick<Verdict, "interval" | "holds"> {
   const found = interval(values);
-  const [inside, outside] =
-    "least" in threshold
-      ? [found.low >= threshold.least, found.high < threshold.least]
-      : [found.high <= threshold.most, found.low > threshold.most];
+  const [inside, outside] = compared(found, threshold);
   return { interval: found, holds: inside ? true : outside ? false : "inconclusive" };
+}
+
+/** Whether all of an interval is where it is wanted, and whether none of it is. */
+function compared(
+  { low, high }: Interval,
+  threshold: Protocol<Seeded>["threshold"],
+): [inside: boolean, outside: boolean] {
+  if ("most" in threshold) return [high <= threshold.most, low > threshold.most];
+  if ("least" in threshold) return [low >= threshold.least, high < threshold.least];
+  return [low > threshold.above, high < threshold.above];
 }

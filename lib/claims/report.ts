@@ -26,9 +26,9 @@ export function verdictWord({ holds }: Pick<Verdict, "holds">): string {
 
 /** `at least 0.5`. */
 export function wanted({ threshold }: Pick<Verdict, "threshold">): string {
-  return "least" in threshold
-    ? `at least ${short(threshold.least)}`
-    : `at most ${short(threshold.most)}`;
+  if ("most" in threshold) return `at most ${short(threshold.most)}`;
+  if ("least" in threshold) return `at least ${short(threshold.least)}`;
+  return `above ${short(threshold.above)}`;
 }
 
 /** A mean and its interval. */

@@ -49,8 +49,9 @@ export async function tryClaims(
   const claims = chosen(CLAIMS[system]!, only);
   const settings = claims.map((claim) => ({ ...claim.settings, ...(quick ? claim.quick : {}) }));
   if (out !== undefined) {
-    const protocol = claims.map(({ experiment, quick: short, quickShows, ...rest }, at) => {
-      return { ...rest, settings: settings[at], ...(quick ? { quickShows } : {}) };
+    const protocol = claims.map((claim, at) => {
+      const { experiment, quick: _, quickShows, quickDecides, ...rest } = claim;
+      return { ...rest, settings: settings[at], ...(quick ? { quickShows, quickDecides } : {}) };
     });
     await mkdir(out, { recursive: true });
     await writeFile(join(out, "protocol.json"), `${JSON.stringify(protocol, null, 2)}\n`);
@@ -60,7 +61,7 @@ export async function tryClaims(
   const charts: Chart[] = [];
   for (const [at, claim] of claims.entries()) {
     const start = performance.now();
-    const { experiment, quick: shorter, quickShows, ...protocol } = claim;
+    const { experiment, quick: _, quickShows, quickDecides, ...protocol } = claim;
     const evidence = await claim.experiment(settings[at]!, {
       signal: signal ?? new AbortController().signal,
       onProgress: (done, doing) => onProgress?.((at + done) / claims.length, doing),
@@ -72,6 +73,7 @@ export async function tryClaims(
       seeds: settings[at]!.seeds,
       values: evidence.values,
       ...judge(evidence.values, claim.threshold),
+      ...(quick && !quickDecides ? { holds: "inconclusive" as const } : {}),
       notes: evidence.notes,
       ...(quick ? { quickShows } : {}),
       seconds: (performance.now() - start) / 1000,

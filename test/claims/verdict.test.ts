@@ -25,6 +25,9 @@ test("a claim holds or fails where the whole interval says so", (t) => {
   t.is(judge([0.1, 0.11, 0.1], { most: 0.2 }).holds, true);
   t.is(judge([0.3, 0.31, 0.3], { most: 0.2 }).holds, false);
   t.is(judge([2, 2], { least: 2 }).holds, true);
+  t.is(judge([2, 2], { above: 2 }).holds, "inconclusive");
+  t.is(judge([2.1, 2.1], { above: 2 }).holds, true);
+  t.is(judge([1.9, 1.9], { above: 2 }).holds, false);
 });
 
 test("the slope is that of the line of least squares", (t) => {

@@ -56,6 +56,7 @@ export const parallelMessages = defineClaim<TimeSettings>({
   },
   quick: { seeds: [1, 2], depth: 2, rounds: 3 },
   quickShows: "the same, of two layers and with few repeats",
+  quickDecides: false,
   async experiment(settings, context) {
     const [parallel, sequential] = BLOCKS.map((block) => messages(settings, block)) as Pair;
     const awaited = (sequential - parallel) * settings.delay * 1e-6;
@@ -155,6 +156,7 @@ export const parallelAccuracy = defineClaim<AccuracySettings>({
   },
   quick: { seeds: [1, 2], width: 16, depth: 2, steps: 30, held: 64 },
   quickShows: "that both train: 30 steps are too few to learn shapes",
+  quickDecides: false,
   async experiment(settings, context) {
     const values: number[] = [];
     const notes: string[] = [];

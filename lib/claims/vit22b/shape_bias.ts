@@ -31,7 +31,7 @@ export const shapeBias = defineClaim<Settings>({
   metric:
     "share of decisions for the shape among those for shape or texture, after training on " +
     "pictures whose texture belongs to the shape: slope over log2(width)",
-  threshold: { least: 0 },
+  threshold: { above: 0 },
   evidence: "trained here",
   settings: {
     ...{ seeds: [1, 2, 3], widths: [16, 32, 64, 128], depth: 4, heads: 4, side: 32, patch: 4 },
@@ -39,6 +39,7 @@ export const shapeBias = defineClaim<Settings>({
   },
   quick: { seeds: [1, 2], widths: [8, 16], depth: 1, steps: 20, held: 64 },
   quickShows: "that the experiment runs: models of 20 steps know neither shapes nor textures",
+  quickDecides: false,
   async experiment(settings, context) {
     const shares = await alongWidths(settings, context, async (width, seed) => {
       const { side, held } = settings;

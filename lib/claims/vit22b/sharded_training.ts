@@ -32,6 +32,7 @@ export const shardedTraining = defineClaim<Settings>({
   },
   quick: { seeds: [1, 2], steps: 4 },
   quickShows: "the same over 4 steps",
+  quickDecides: true,
   async experiment(settings, { signal, onProgress }) {
     const { seeds, ranks: tensorParallel } = settings;
     const meshes: Record<string, LoadOptions> = Object.fromEntries(
