@@ -74,13 +74,16 @@ std::vector<at::Tensor> FusedLinear::run(const Part& part, const at::Tensor& x_R
   } else {
     y_RO = apply_linear(x_RI, part.weight, part.kernel, bias_O, activation);
   }
-  std::vector<at::Tensor> results;
-  for (size_t s = part.first; s < part.first + part.count; ++s) {
-    const int64_t begin = begin_of(s) - begin_of(part.first);
-    results.push_back(y_RO.narrow(1, begin, sections_[s].out));
-    if (!alike) finish(results.back(), s);
-  }
+  std::vector<at::Tensor> results = sections_of(part, y_RO);
+  for (size_t i = 0; !alike && i < results.size(); ++i) finish(results[i], part.first + i);
   return results;
+}
+
+// In one step of autograd, so that the gradients of the sections are put side by side once.
+std::vector<at::Tensor> FusedLinear::sections_of(const Part& part, const at::Tensor& y_RO) const {
+  std::vector<int64_t> widths;
+  for (size_t s = part.first; s < part.first + part.count; ++s) widths.push_back(sections_[s].out);
+  return y_RO.split_with_sizes(widths, 1);
 }
 
 void FusedLinear::finish(at::Tensor& sum_RO, size_t section) const {
@@ -108,11 +111,9 @@ std::vector<at::Tensor> FusedLinear::matrices() {
 std::vector<at::Tensor> FusedLinear::finished(const std::vector<at::Tensor>& products_RO) const {
   std::vector<at::Tensor> results;
   for (size_t p = 0; p < parts_.size(); ++p) {
-    const Part& part = parts_[p];
-    for (size_t s = part.first; s < part.first + part.count; ++s) {
-      const int64_t begin = begin_of(s) - begin_of(part.first);
-      results.push_back(products_RO[p].narrow(1, begin, sections_[s].out));
-      finish(results.back(), s);
+    for (at::Tensor& section : sections_of(parts_[p], products_RO[p])) {
+      results.push_back(std::move(section));
+      finish(results.back(), results.size() - 1);
     }
   }
   return results;

@@ -64,6 +64,7 @@ class FusedLinear {
   std::vector<Part> cut(const Part& whole, bool everywhere) const;
   /// The joint matrix cut as is fastest for so many rows; empty where it stays as it is.
   std::vector<Part> cut_for(int64_t rows) const;
+  std::vector<at::Tensor> sections_of(const Part& part, const at::Tensor& y_RO) const;
   std::vector<at::Tensor> run(const Part& part, const at::Tensor& x_RI,
                               const std::optional<float8::Rows>& x_float8) const;
   at::Tensor part_bias(const Part& part) const;
