@@ -6,6 +6,7 @@
 #include "nn/attention_pool.h"
 #include "nn/compact_linear.h"
 #include "runtime/error.h"
+#include "tests/training_support.h"
 
 using namespace torchsight;
 
@@ -47,17 +48,10 @@ TEST_CASE("derivatives: of pooling by attention, in every weight and the tokens,
       value().backward();
     }
     const at::NoGradGuard no_grad;
-    constexpr double kStep = 1e-6;
     for (auto& [name, tensor] : operands) {
       CAPTURE(name);
       const at::Tensor way = waves(tensor.sizes(), 2);
-      at::Tensor memory = tensor;
-      memory.add_(way, kStep);
-      const double above = value().item<double>();
-      memory.sub_(way, 2 * kStep);
-      const double below = value().item<double>();
-      memory.add_(way, kStep);
-      const double expected = (above - below) / (2 * kStep);
+      const double expected = test::slope_along(tensor, way, value);
       const double got = (tensor.grad() * way).sum().item<double>();
       CHECK(std::abs(got - expected) < 1e-6 * (1 + std::abs(expected)));
     }

@@ -3,13 +3,16 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "tests/model_support.h"
+#include "training/weights.h"
 
 namespace torchsight::test {
 
@@ -63,6 +66,32 @@ inline double distance(const std::vector<at::Tensor>& a, const std::vector<at::T
     most = std::max(most, (a[i] - b[i]).abs().max().item<double>());
   }
   return most;
+}
+
+// The slope of `value()` where `memory` moves along `way`, by central differences in float64.
+template <typename Value>
+double slope_along(at::Tensor memory, const at::Tensor& way, const Value& value) {
+  constexpr double kStep = 1e-6;
+  memory.add_(way, kStep);
+  const double above = value().template item<double>();
+  memory.sub_(way, 2 * kStep);
+  const double below = value().template item<double>();
+  memory.add_(way, kStep);
+  return (above - below) / (2 * kStep);
+}
+
+// Holds the gradients that a backward pass of `value()` left at `weights` to its slopes.
+template <typename Value>
+void check_gradients(const std::vector<Weight>& weights, const Value& value) {
+  const at::NoGradGuard no_grad;
+  for (const Weight& weight : weights) {
+    CAPTURE(weight.name);
+    const at::Tensor way =
+        at::cos(at::arange(weight.value.numel(), at::kDouble)).view(weight.value.sizes());
+    const double expected = slope_along(weight.value, way, value);
+    const double got = (weight.gradient() * way).sum().template item<double>();
+    CHECK(std::abs(got - expected) < 1e-5 * (1 + std::abs(expected)));
+  }
 }
 
 }  // namespace torchsight::test
