@@ -5,19 +5,13 @@ import type { Tensor } from "../../core/tensor.js";
 import { type ClaimContext, defineClaim, type Evidence, type Seeded } from "../claim.js";
 import { interval } from "../statistics.js";
 import { batchOf, clipsOf } from "./pictures.js";
-import { last, type SmallRun, smallModel, trainSmall } from "./training.js";
+import { last, type SmallRun, type SmallSizes, smallModel, trainSmall } from "./training.js";
 import { fewObjects } from "./worlds.js";
 
-interface Settings extends Seeded {
+interface Settings extends Seeded, SmallSizes {
   widths: readonly number[];
   /** Peaks of the learning rate. */
   rates: readonly number[];
-  depth: number;
-  heads: number;
-  side: number;
-  patch: number;
-  batch: number;
-  steps: number;
 }
 
 const ARMS = [

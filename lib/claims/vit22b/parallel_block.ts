@@ -7,7 +7,7 @@ import type { Module } from "../../core/module.js";
 import { parseConfig } from "../../models/vit22b/config.js";
 import { dryRun } from "../../models/vit22b/plan.js";
 import { defineClaim, type Seeded } from "../claim.js";
-import { accuracyOf, smallModel, trainSmall } from "./training.js";
+import { accuracyOf, type SmallSizes, smallModel, trainSmall } from "./training.js";
 import { oneObject } from "./worlds.js";
 
 const RANKS = 2;
@@ -26,14 +26,8 @@ interface TimeSettings extends Seeded {
   rounds: number;
 }
 
-interface AccuracySettings extends Seeded {
+interface AccuracySettings extends Seeded, SmallSizes {
   width: number;
-  depth: number;
-  heads: number;
-  side: number;
-  patch: number;
-  batch: number;
-  steps: number;
   rate: number;
   /** Pictures that were not trained on. */
   held: number;

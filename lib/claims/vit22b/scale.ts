@@ -3,17 +3,11 @@ import { defineClaim, type Seeded } from "../claim.js";
 import { slope } from "../statistics.js";
 import { probeAccuracy } from "./probe.js";
 import { alongWidths } from "./sweep.js";
-import { smallModel, trainSmall } from "./training.js";
+import { type SmallSizes, smallModel, trainSmall } from "./training.js";
 import { fewObjects, oneObject } from "./worlds.js";
 
-interface Settings extends Seeded {
+interface Settings extends Seeded, SmallSizes {
   widths: readonly number[];
-  depth: number;
-  heads: number;
-  side: number;
-  patch: number;
-  batch: number;
-  steps: number;
   rate: number;
   /** Pictures that the probe is fitted to, and as many that it is judged by. */
   probed: number;

@@ -7,17 +7,11 @@ import { defineClaim, type Seeded } from "../claim.js";
 import { slope } from "../statistics.js";
 import { answersTo, clipsOf } from "./pictures.js";
 import { alongWidths } from "./sweep.js";
-import { smallModel, trainSmall } from "./training.js";
+import { type SmallSizes, smallModel, trainSmall } from "./training.js";
 import { oneObject } from "./worlds.js";
 
-interface Settings extends Seeded {
+interface Settings extends Seeded, SmallSizes {
   widths: readonly number[];
-  depth: number;
-  heads: number;
-  side: number;
-  patch: number;
-  batch: number;
-  steps: number;
   rate: number;
   /** Pictures whose cues are in conflict. */
   held: number;

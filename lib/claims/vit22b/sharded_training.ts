@@ -1,17 +1,11 @@
 /** Training over ranks against training on one. */
 import { LAYOUTS, type Layout, type LoadOptions } from "../../core/load.js";
 import { defineClaim, type Seeded } from "../claim.js";
-import { type SmallRun, smallModel, trainSmall } from "./training.js";
+import { type SmallRun, type SmallSizes, smallModel, trainSmall } from "./training.js";
 import { oneObject } from "./worlds.js";
 
-interface Settings extends Seeded {
+interface Settings extends Seeded, SmallSizes {
   width: number;
-  depth: number;
-  heads: number;
-  side: number;
-  patch: number;
-  batch: number;
-  steps: number;
   rate: number;
   /** Ranks of a model, and replicas of the mesh. */
   ranks: number;

@@ -8,18 +8,22 @@ import type { ViT22BConfigInput } from "../../models/vit22b/config.js";
 import { type GroupOptions, Trainer } from "../../train/index.js";
 import { answersOf, answersTo, batchesOf, clipsOf, type Question } from "./pictures.js";
 
-/** A model and how it is trained. */
-export interface SmallRun {
-  width: number;
+/** What the settings of all claims that train have in common. */
+export interface SmallSizes {
   depth: number;
   heads: number;
   /** Pixels of a picture's and of a patch's side. */
   side: number;
   patch: number;
-  question: Question;
-  world: ShapesWorld;
   batch: number;
   steps: number;
+}
+
+/** A model and how it is trained. */
+export interface SmallRun extends SmallSizes {
+  width: number;
+  question: Question;
+  world: ShapesWorld;
   /** The highest learning rate; it rises over a tenth of the steps and falls as a cosine. */
   rate: number;
   seed: number;
