@@ -1,9 +1,6 @@
-import { copyFileSync, existsSync } from "node:fs";
-import { join } from "node:path";
 import { folderOf } from "../../core/checkpoint.js";
 import { type ComposeControl, composeJob, withoutControl } from "../../core/compose.js";
 import { invalidArgument, TorchsightError } from "../../core/errors.js";
-import { TOKENIZER_FILES } from "../../core/hub-cache.js";
 import type { Job, Progress } from "../../core/job.js";
 import { createModule, type LoadOptions, load } from "../../core/load.js";
 import type { Module } from "../../core/module.js";
@@ -13,6 +10,7 @@ import { type GenerateOptions, generateArgs } from "../../generation/options.js"
 import { generateTexts } from "../../generation/texts.js";
 import type { GeneratedText, TokenEvent } from "../../generation/types.js";
 import { locate, type PullOptions } from "../../hub/index.js";
+import { copyTokenizer } from "../../text/of_model.js";
 import { Tokenizer } from "../../text/tokenizer.js";
 import {
   type GemmaConfig,
@@ -177,10 +175,7 @@ export class Gemma {
   save(folder: string, options: ComposeControl = {}): Job<void> {
     return composeJob(options, async (steps) => {
       await steps.run(this.module.save(folder, steps.control));
-      for (const name of this.#folder === undefined ? [] : TOKENIZER_FILES) {
-        const file = join(this.#folder!, name);
-        if (existsSync(file)) copyFileSync(file, join(folder, name));
-      }
+      copyTokenizer(this.#folder, folder);
     });
   }
 

@@ -3,14 +3,12 @@
  * resized to the detector's grid and those of texts cut to its context, and fresh heads (Minderer
  * et al., arXiv 2205.06230, section 3; scenic, `projects/owl_vit/clip/layers.py`, `utils.py`).
  */
-import { cpSync, existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { folderOf, openCheckpoint, readConfig, weightsFile } from "../../core/checkpoint.js";
 import { type ComposeControl, composeJob, type Steps } from "../../core/compose.js";
 import { badField, objectOf } from "../../core/config.js";
 import { TorchsightError } from "../../core/errors.js";
 import { readTensors, writeTensors } from "../../core/files.js";
-import { TOKENIZER_FILES } from "../../core/hub-cache.js";
 import type { Job } from "../../core/job.js";
 import { createModule } from "../../core/load.js";
 import { ops } from "../../core/ops.js";
@@ -18,6 +16,7 @@ import { tidy } from "../../core/scope.js";
 import type { Tensor } from "../../core/tensor.js";
 import { axis, resample } from "../../media/resample.js";
 import { cornerAligned } from "../../media/resample_rules.js";
+import { copyTokenizer } from "../../text/of_model.js";
 import { type OwlViTConfig, parseConfig } from "./config.js";
 
 /** What the detector is to be. */
@@ -59,10 +58,7 @@ export function fromClip(source: string, target: string, options: FromClipOption
       }
       await steps.run(writeTensors(file, made, { metadata: { format: "pt" }, ...steps.control }));
     });
-    for (const name of TOKENIZER_FILES) {
-      const from = join(folderOf(source), name);
-      if (existsSync(from)) cpSync(from, join(target, name));
-    }
+    copyTokenizer(folderOf(source), target);
   });
 }
 

@@ -1,11 +1,10 @@
-import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { folderOf } from "../../core/checkpoint.js";
 import { type ComposeControl, composeJob, type Steps, withoutControl } from "../../core/compose.js";
 import { objectOf } from "../../core/config.js";
 import { disposable } from "../../core/disposable.js";
 import { invalidArgument } from "../../core/errors.js";
-import { TOKENIZER_FILES } from "../../core/hub-cache.js";
 import type { Job } from "../../core/job.js";
 import { createModule, type LoadOptions, load } from "../../core/load.js";
 import type { Module } from "../../core/module.js";
@@ -14,6 +13,7 @@ import type { Tensor } from "../../core/tensor.js";
 import { locate, type PullOptions } from "../../hub/index.js";
 import type { ImageSource } from "../../media/image.js";
 import { PROCESSOR_FILE, readProcessor } from "../../media/processor_fields.js";
+import { copyTokenizer } from "../../text/of_model.js";
 import {
   type OwlViTConfig,
   type OwlViTConfigInput,
@@ -273,12 +273,7 @@ export class OwlViT {
       await steps.run(this.module.save(folder, steps.control));
       const processor = `${JSON.stringify(this.processor, null, 2)}\n`;
       writeFileSync(join(folder, PROCESSOR_FILE), processor);
-      const { folder: source } = this.#texts;
-      for (const name of source === undefined ? [] : TOKENIZER_FILES) {
-        const file = join(source!, name);
-        // Followed where it is a link, as the files of the hub's cache are.
-        if (existsSync(file)) copyFileSync(file, join(folder, name));
-      }
+      copyTokenizer(this.#texts.folder, folder);
     });
   }
 

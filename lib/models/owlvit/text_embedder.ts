@@ -6,7 +6,8 @@ import type { Module } from "../../core/module.js";
 import { ops } from "../../core/ops.js";
 import { keep, tidy } from "../../core/scope.js";
 import type { Tensor } from "../../core/tensor.js";
-import { Tokenizer } from "../../text/tokenizer.js";
+import { loadTokenizerOf } from "../../text/of_model.js";
+import type { Tokenizer } from "../../text/tokenizer.js";
 import type { OwlViTConfig } from "./config.js";
 import { Queries } from "./embeddings.js";
 import type { OwlViTMethods } from "./methods.js";
@@ -120,23 +121,13 @@ export class TextEmbedder {
         "expected a model with a tokenizer for text queries but received one without",
       );
     }
-    this.#tokenizer ??= this.#load(this.folder);
+    const { vocab_size: known } = this.config.text_config;
+    this.#tokenizer ??= loadTokenizerOf(this.folder, known);
     // What failed once may be mended and tried again.
     this.#tokenizer.catch(() => {
       this.#tokenizer = undefined;
     });
     return this.#tokenizer;
-  }
-
-  async #load(folder: string): Promise<Tokenizer> {
-    const tokenizer = await Tokenizer.load(folder);
-    const { vocab_size: known } = this.config.text_config;
-    if (tokenizer.vocabularySize <= known) return tokenizer;
-    throw new TorchsightError(
-      "BAD_CHECKPOINT",
-      `expected a tokenizer of at most vocab_size = ${known} tokens in ${folder} but received ` +
-        `one of ${tokenizer.vocabularySize}`,
-    );
   }
 }
 

@@ -1,9 +1,8 @@
-import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { folderOf } from "../../core/checkpoint.js";
 import { type ComposeControl, composeJob, type Steps, withoutControl } from "../../core/compose.js";
 import { invalidArgument, TorchsightError } from "../../core/errors.js";
-import { TOKENIZER_FILES } from "../../core/hub-cache.js";
 import type { Job, Progress } from "../../core/job.js";
 import { createModule, load } from "../../core/load.js";
 import type { Module } from "../../core/module.js";
@@ -16,6 +15,7 @@ import type { GeneratedText, TokenEvent } from "../../generation/types.js";
 import { locate } from "../../hub/index.js";
 import { decodeImage, type ImageSource } from "../../media/image.js";
 import { PROCESSOR_FILE, readProcessor } from "../../media/processor_fields.js";
+import { copyTokenizer } from "../../text/of_model.js";
 import type { Tokenizer } from "../../text/tokenizer.js";
 import { type DetectedText, requireCodec, type SegmentedText, withMasks } from "./answers.js";
 import {
@@ -311,10 +311,7 @@ export class PaliGemma {
       await steps.run(this.module.save(folder, steps.control));
       const processor = `${JSON.stringify(this.processor, null, 2)}\n`;
       writeFileSync(join(folder, PROCESSOR_FILE), processor);
-      for (const name of this.#folder === undefined ? [] : TOKENIZER_FILES) {
-        const file = join(this.#folder!, name);
-        if (existsSync(file)) copyFileSync(file, join(folder, name));
-      }
+      copyTokenizer(this.#folder, folder);
     });
   }
 

@@ -1,11 +1,10 @@
-import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { folderOf } from "../../core/checkpoint.js";
 import { checkWholeNumber } from "../../core/checks.js";
 import { type ComposeControl, composeJob, type Steps, withoutControl } from "../../core/compose.js";
 import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import { Held } from "../../core/held.js";
-import { TOKENIZER_FILES } from "../../core/hub-cache.js";
 import type { Job } from "../../core/job.js";
 import { createModule, type LoadOptions, load } from "../../core/load.js";
 import type { Module } from "../../core/module.js";
@@ -15,6 +14,7 @@ import type { Tensor } from "../../core/tensor.js";
 import { locate, type PullOptions } from "../../hub/index.js";
 import { decodeImage, type ImageSource } from "../../media/image.js";
 import { PROCESSOR_FILE, readProcessor } from "../../media/processor_fields.js";
+import { checkTexts, copyTokenizer } from "../../text/of_model.js";
 import type { Tokenizer } from "../../text/tokenizer.js";
 import {
   parseConfig,
@@ -26,7 +26,7 @@ import {
 } from "./config.js";
 import type { PictureInputs, SiglipMethods, SiglipTowerMethods, TextInputs } from "./methods.js";
 import { type Processor, parseProcessor, toPixelValues, withPatches } from "./processing.js";
-import { checkTexts, loadTokenizer, type TextOptions, toInputIds } from "./texts.js";
+import { loadTokenizer, type TextOptions, toInputIds } from "./texts.js";
 
 /** How a model is loaded. */
 export interface SigLIPLoadOptions
@@ -215,10 +215,7 @@ export class SigLIP {
         const text = `${JSON.stringify(this.processor, null, 2)}\n`;
         writeFileSync(join(folder, PROCESSOR_FILE), text);
       }
-      for (const name of this.#folder === undefined ? [] : TOKENIZER_FILES) {
-        const file = join(this.#folder!, name);
-        if (existsSync(file)) copyFileSync(file, join(folder, name));
-      }
+      copyTokenizer(this.#folder, folder);
     });
   }
 

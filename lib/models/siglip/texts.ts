@@ -4,12 +4,10 @@
  * Sources: transformers 5.18, `tokenization_siglip.py`, `tokenization_siglip2.py` and
  * `processing_siglip2.py`.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { tensor } from "../../core/create.js";
-import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import type { Tensor } from "../../core/tensor.js";
-import { Tokenizer } from "../../text/tokenizer.js";
+import { loadTokenizerOf, refuseSentencePiece, wrongTokenizer } from "../../text/of_model.js";
+import type { Tokenizer } from "../../text/tokenizer.js";
 import type { SiglipTextConfig } from "./config.js";
 
 /** How texts become tokens. */
@@ -20,27 +18,11 @@ export interface TextOptions {
 
 /** The tokenizer in a folder, checked against its model. Throws as `Tokenizer.load`. */
 export async function loadTokenizer(folder: string, config: SiglipTextConfig): Promise<Tokenizer> {
-  if (!existsSync(join(folder, "tokenizer.json")) && existsSync(join(folder, "spiece.model"))) {
-    throw new TorchsightError(
-      "UNSUPPORTED",
-      `expected a tokenizer.json in ${folder} but found a spiece.model alone: convert it with ` +
-        "transformers, or give the folder of one as the option tokenizer",
-    );
-  }
-  const tokenizer = await Tokenizer.load(folder);
-  const wrong = (expected: string, received: string) =>
-    new TorchsightError(
-      "BAD_CHECKPOINT",
-      `expected ${expected} in ${folder} but received ${received}`,
-    );
-  const { vocab_size: known } = config;
-  if (tokenizer.vocabularySize > known) {
-    const expected = `a tokenizer of at most vocab_size = ${known} tokens`;
-    throw wrong(expected, `one of ${tokenizer.vocabularySize}`);
-  }
+  refuseSentencePiece(folder);
+  const tokenizer = await loadTokenizerOf(folder, config.vocab_size);
   // Texts are read without a mask, so padding with another token than in training changes them.
   if (tokenizer.padId === undefined) {
-    throw wrong("a pad_token in the tokenizer_config.json", "none");
+    throw wrongTokenizer(folder, "a pad_token in the tokenizer_config.json", "none");
   }
   return tokenizer;
 }
@@ -66,15 +48,6 @@ export function toInputIds(
     ids.set(kept.map(BigInt), place * context);
   }
   return tensor(ids, { shape: [texts.length, context] });
-}
-
-/** Throws `BAD_INPUT` for what is not a list of texts. */
-export function checkTexts(texts: unknown): asserts texts is readonly string[] {
-  if (!Array.isArray(texts) || texts.length === 0) {
-    throw invalidArgument("the texts", "at least one text", texts);
-  }
-  const wrong = texts.findIndex((text) => typeof text !== "string");
-  if (wrong >= 0) throw invalidArgument(`texts[${wrong}]`, "a string", texts[wrong]);
 }
 
 /** A text as SigLIP's first models were trained to read it. */

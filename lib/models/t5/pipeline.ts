@@ -1,10 +1,8 @@
-import { copyFileSync, existsSync } from "node:fs";
-import { join } from "node:path";
 import { folderOf } from "../../core/checkpoint.js";
+import { checkWholeNumber } from "../../core/checks.js";
 import { type ComposeControl, composeJob, withoutControl } from "../../core/compose.js";
 import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import { Held } from "../../core/held.js";
-import { TOKENIZER_FILES } from "../../core/hub-cache.js";
 import type { Job } from "../../core/job.js";
 import { createModule, type LoadOptions, load } from "../../core/load.js";
 import type { Module } from "../../core/module.js";
@@ -13,6 +11,7 @@ import type { Device } from "../../core/ops-types.js";
 import { tidy } from "../../core/scope.js";
 import type { Tensor } from "../../core/tensor.js";
 import { locate, type PullOptions } from "../../hub/index.js";
+import { checkTexts, copyTokenizer } from "../../text/of_model.js";
 import type { Tokenizer } from "../../text/tokenizer.js";
 import {
   parseConfig,
@@ -22,7 +21,7 @@ import {
   variant,
 } from "./config.js";
 import type { T5Methods } from "./methods.js";
-import { checkTexts, loadTokenizer, tokensOf } from "./processing.js";
+import { loadTokenizer, tokensOf } from "./processing.js";
 
 /** How an encoder is loaded. */
 export interface T5LoadOptions
@@ -116,9 +115,7 @@ export class T5Encoder {
       const list = typeof texts === "string" ? [texts] : texts;
       checkTexts(list);
       const { maxLength = 256, padToMax = false } = options;
-      if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
-        throw invalidArgument("maxLength", "a whole number of at least 1", maxLength);
-      }
+      checkWholeNumber("maxLength", maxLength, 1);
       const tokenizer = await this.tokenizer();
       return await tidy(async () => {
         const tokens = tokensOf(tokenizer, list, maxLength, padToMax ? "max" : "longest");
@@ -151,10 +148,7 @@ export class T5Encoder {
   save(folder: string, options: ComposeControl = {}): Job<void> {
     return composeJob(options, async (steps) => {
       await steps.run(this.module.save(folder, steps.control));
-      for (const name of this.#folder === undefined ? [] : TOKENIZER_FILES) {
-        const file = join(this.#folder!, name);
-        if (existsSync(file)) copyFileSync(file, join(folder, name));
-      }
+      copyTokenizer(this.#folder, folder);
     });
   }
 

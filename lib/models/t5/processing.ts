@@ -3,12 +3,10 @@
  *
  * Source: transformers 5.18, `tokenization_t5.py`.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { tensor } from "../../core/create.js";
-import { invalidArgument, TorchsightError } from "../../core/errors.js";
 import type { Tensor } from "../../core/tensor.js";
-import { Tokenizer } from "../../text/tokenizer.js";
+import { loadTokenizerOf, refuseSentencePiece, wrongTokenizer } from "../../text/of_model.js";
+import type { Tokenizer } from "../../text/tokenizer.js";
 import type { T5Config } from "./config.js";
 
 /** Texts as tokens, padded on the right. */
@@ -21,25 +19,11 @@ export interface Tokens {
 
 /** The tokenizer in a folder, checked against its model. Throws as `Tokenizer.load`. */
 export async function loadTokenizer(folder: string, config: T5Config): Promise<Tokenizer> {
-  if (!existsSync(join(folder, "tokenizer.json")) && existsSync(join(folder, "spiece.model"))) {
-    throw new TorchsightError(
-      "UNSUPPORTED",
-      `expected a tokenizer.json in ${folder} but found a spiece.model alone: convert it with ` +
-        "transformers, or give the folder of one as the option tokenizer",
-    );
-  }
-  const tokenizer = await Tokenizer.load(folder);
-  const wrong = (expected: string, received: string) =>
-    new TorchsightError(
-      "BAD_CHECKPOINT",
-      `expected ${expected} in ${folder} but received ${received}`,
-    );
-  if (tokenizer.vocabularySize > config.vocab_size) {
-    const expected = `a tokenizer of at most vocab_size = ${config.vocab_size} tokens`;
-    throw wrong(expected, `one of ${tokenizer.vocabularySize}`);
-  }
+  refuseSentencePiece(folder);
+  const tokenizer = await loadTokenizerOf(folder, config.vocab_size);
   if (tokenizer.padId === undefined || tokenizer.eosId === undefined) {
-    throw wrong("a pad_token and an eos_token in the tokenizer_config.json", "none");
+    const expected = "a pad_token and an eos_token in the tokenizer_config.json";
+    throw wrongTokenizer(folder, expected, "none");
   }
   return tokenizer;
 }
@@ -67,13 +51,4 @@ export function tokensOf(
   }
   const shape = [texts.length, length];
   return { input_ids: tensor(ids, { shape }), attention_mask: tensor(mask, { shape }) };
-}
-
-/** Throws `BAD_INPUT` for what is not a list of texts. An empty text is one: the end mark alone. */
-export function checkTexts(texts: unknown): asserts texts is readonly string[] {
-  if (!Array.isArray(texts) || texts.length === 0) {
-    throw invalidArgument("the texts", "at least one text", texts);
-  }
-  const wrong = texts.findIndex((text) => typeof text !== "string");
-  if (wrong >= 0) throw invalidArgument(`texts[${wrong}]`, "a string", texts[wrong]);
 }
