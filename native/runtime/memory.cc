@@ -3,6 +3,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -28,12 +29,17 @@ struct alignas(64) Header {
 
 constexpr size_t kAlignment = alignof(Header);
 // From this size on the system maps blocks anew and every page is faulted in again: such blocks are
-// kept. At most `kCacheLimit` bytes of them, each at most a quarter of that.
+// kept. At most `kCacheLimit` bytes of them but in training, each at most a quarter of all.
 constexpr size_t kKeepFrom = size_t{1} << 20;
 constexpr size_t kCacheLimit = size_t{1} << 29;
 constexpr size_t kHugePage = size_t{1} << 21;
 
 thread_local std::shared_ptr<MemoryMeter> current_meter;
+
+struct {
+  std::mutex mutex;
+  int holders = 0;
+} room;
 
 MemoryMeter& process_meter() {
   static auto* meter = new MemoryMeter;  // blocks may be freed during static destruction
@@ -73,12 +79,22 @@ class BlockCache {
   }
 
   bool keep(void* block, size_t bytes) {
-    if (bytes < kKeepFrom || bytes > kCacheLimit / 4) return false;
+    if (bytes < kKeepFrom) return false;
     std::lock_guard lock(mutex_);
-    if (cached_ + bytes > kCacheLimit) return false;
+    if (bytes > limit_ / 4 || cached_ + bytes > limit_) return false;
     blocks_.emplace(bytes, block);
     cached_ += bytes;
     return true;
+  }
+
+  /// Keeps at most `bytes` from now on. Gives everything back where there is more than that.
+  void set_limit(size_t bytes) {
+    {
+      std::lock_guard lock(mutex_);
+      limit_ = bytes;
+      if (cached_ <= limit_) return;
+    }
+    clear();
   }
 
   void clear() {
@@ -100,6 +116,7 @@ class BlockCache {
   std::mutex mutex_;
   std::multimap<size_t, void*> blocks_;
   size_t cached_ = 0;
+  size_t limit_ = kCacheLimit;
 };
 
 BlockCache& cache() {
@@ -202,6 +219,17 @@ int64_t host_memory() noexcept {
 
 void empty_cache() noexcept {
   cache().clear();
+}
+
+RoomForTraining::RoomForTraining() {
+  const auto quarter = static_cast<size_t>(host_memory() / 4);
+  std::lock_guard lock(room.mutex);
+  if (room.holders++ == 0) cache().set_limit(std::max(kCacheLimit, quarter));
+}
+
+RoomForTraining::~RoomForTraining() {
+  std::lock_guard lock(room.mutex);
+  if (--room.holders == 0) cache().set_limit(kCacheLimit);
 }
 
 }  // namespace torchsight

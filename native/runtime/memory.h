@@ -51,4 +51,15 @@ int64_t host_memory() noexcept;
 /// Gives the kept blocks back to the system.
 void empty_cache() noexcept;
 
+/// While one lives, more blocks are kept: a step of training frees in its backward pass what its
+/// forward pass held, and the next step wants all of it again. At most a quarter of this machine's
+/// memory; what is too much without one is given back at the end of the last.
+class RoomForTraining {
+ public:
+  RoomForTraining();
+  ~RoomForTraining();
+  RoomForTraining(const RoomForTraining&) = delete;
+  RoomForTraining& operator=(const RoomForTraining&) = delete;
+};
+
 }  // namespace torchsight

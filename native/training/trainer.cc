@@ -8,6 +8,7 @@
 
 #include "runtime/autocast.h"
 #include "runtime/error.h"
+#include "runtime/memory.h"
 #include "runtime/whole_session.h"
 #include "training/batch_gradients.h"
 #include "training/batch_parts.h"
@@ -324,6 +325,7 @@ class Trainer final : public WholeSession {
     return {};
   }
 
+  RoomForTraining room_;
   std::unique_ptr<Objective> objective_;
   TrainerOptions options_;
   std::unique_ptr<Adapters> adapters_;  // null: the weights themselves are trained
