@@ -6,7 +6,7 @@ import { type ClaimContext, defineClaim, type Evidence, type Seeded } from "../c
 import { interval } from "../statistics.js";
 import { batchOf, clipsOf } from "./pictures.js";
 import { last, type SmallRun, type SmallSizes, smallModel, trainSmall } from "./training.js";
-import { fewObjects } from "./worlds.js";
+import { oneObject } from "./worlds.js";
 
 interface Settings extends Seeded, SmallSizes {
   widths: readonly number[];
@@ -47,7 +47,7 @@ export const learningRate = defineClaim<Settings>({
   evidence: "trained here",
   settings: {
     ...{ seeds: [1, 2, 3], widths: [16, 32, 64], rates: [3e-3, 1e-2, 3e-2, 1e-1] },
-    ...{ depth: 4, heads: 4, side: 24, patch: 4, batch: 32, steps: 800 },
+    ...{ depth: 4, heads: 4, side: 32, patch: 8, batch: 32, steps: 800 },
   },
   quick: { seeds: [1, 2], widths: [16], rates: [1e-2, 1e-1], steps: 30 },
   quickShows: "that the experiment runs: 30 steps of one width are too few to learn anything",
@@ -81,8 +81,8 @@ async function tried(
   { seed, width, rate, arm: { qk_norm } }: Pick<Run, "seed" | "width" | "rate" | "arm">,
   signal: AbortSignal,
 ): Promise<Pick<Run, "loss" | "logit">> {
-  const world = fewObjects({ side: settings.side, seed });
-  const question = "shapes and colours";
+  const world = oneObject({ side: settings.side, seed });
+  const question = "shape";
   const run: SmallRun = { ...settings, seed, width, rate, question, world, config: { qk_norm } };
   await using model = await smallModel(run);
   const losses = await trainSmall(model, run, signal);

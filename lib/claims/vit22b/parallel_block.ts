@@ -145,10 +145,10 @@ export const parallelAccuracy = defineClaim<AccuracySettings>({
   threshold: { least: -0.01 },
   evidence: "trained here",
   settings: {
-    ...{ seeds: [1, 2, 3], width: 64, depth: 4, heads: 4, side: 24, patch: 4 },
-    ...{ batch: 32, steps: 1200, rate: 3e-3, held: 2048 },
+    ...{ seeds: [1, 2, 3, 4, 5], width: 64, depth: 2, heads: 4, side: 32, patch: 8 },
+    ...{ batch: 32, steps: 3000, rate: 2e-3, held: 4096 },
   },
-  quick: { seeds: [1, 2], width: 16, depth: 2, steps: 30, held: 64 },
+  quick: { seeds: [1, 2], width: 16, steps: 30, held: 64 },
   quickShows: "that both train: 30 steps are too few to learn shapes",
   quickDecides: false,
   async experiment(settings, context) {

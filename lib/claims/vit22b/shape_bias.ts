@@ -28,10 +28,10 @@ export const shapeBias = defineClaim<Settings>({
   threshold: { above: 0 },
   evidence: "trained here",
   settings: {
-    ...{ seeds: [1, 2, 3], widths: [16, 32, 64, 128], depth: 4, heads: 4, side: 32, patch: 4 },
-    ...{ batch: 32, steps: 400, rate: 3e-3, held: 1024 },
+    ...{ seeds: [4, 5, 6, 7, 8, 9], widths: [8, 16, 32, 64], depth: 2, heads: 4 },
+    ...{ side: 32, patch: 8, batch: 32, steps: 1500, rate: 3e-3, held: 1024 },
   },
-  quick: { seeds: [1, 2], widths: [8, 16], depth: 1, steps: 20, held: 64 },
+  quick: { seeds: [1, 2], widths: [8, 16], steps: 20, held: 64 },
   quickShows: "that the experiment runs: models of 20 steps know neither shapes nor textures",
   quickDecides: false,
   async experiment(settings, context) {

@@ -8,20 +8,19 @@ export interface Part {
   held?: boolean | undefined;
 }
 
-/** Scenes of one filled object, of any shape, colour and size, wherever it has room. */
+/**
+ * Scenes of one large filled object near the middle, of any shape and colour: what models of a few
+ * thousand weights learn within some thousand steps.
+ */
 export function oneObject(
   part: Part,
   texture: "none" | "matching" | "conflict" = "none",
 ): ShapesWorld {
   return new ShapesWorld({
-    ...{ ...of(part), objects: 1, texture, vocabulary: { fill: ["filled"] } },
+    ...{ ...of(part), objects: 1, texture, spread: 0.4 },
+    vocabulary: { fill: ["filled"], size: ["large"] },
     backgrounds: ["plain", "gradient"],
   });
-}
-
-/** Scenes of one to three objects that do not hide each other. */
-export function fewObjects(part: Part): ShapesWorld {
-  return new ShapesWorld({ ...of(part), objects: [1, 3], occlusion: "none" });
 }
 
 /** Even seeds train and odd ones are held out. */
