@@ -30,25 +30,13 @@ export const TRAIN_OPTIONS = {
 const TRAINING = 3;
 const TRIPLETS = 5;
 
-/** One parameter that is trained, behind as little computation as a model can have. */
-const TINY = {
-  ...SMALL,
-  hidden_size: 1,
-  num_hidden_layers: 1,
-  num_attention_heads: 1,
-  intermediate_size: 1,
-  image_size: 1,
-  patch_size: 1,
-  num_labels: 1,
-} as const;
-const TINY_STEPS = 500;
+/** A model that multiplies its input by its only parameter. */
+const ONE_PARAMETER = { model_type: "torchsight_diagnostics", size: 1 } as const;
+const OVERHEAD_STEPS = 500;
 const ROUNDS = 15;
 
 /** Pictures and labels drawn at random. */
-export function drawBatch(
-  { image_size: side, num_labels }: typeof SMALL | typeof TINY,
-  batch: number,
-) {
+export function drawBatch({ image_size: side, num_labels }: typeof SMALL, batch: number) {
   return { pixel_values: randn([batch, 3, side, side]), labels: rand([batch, num_labels]) };
 }
 
@@ -71,23 +59,24 @@ async function stepRow(): Promise<Row> {
 }
 
 async function overheadRow(): Promise<Row> {
-  await using model = await createModule(TINY);
-  using trainer = new Trainer(model, {
-    groups: [{ pattern: "head.bias" }, { pattern: "*", frozen: true }],
-  });
+  await using model = await createModule(ONE_PARAMETER);
+  using trainer = new Trainer(model);
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    const batches = Array.from({ length: TINY_STEPS }, () => drawBatch(TINY, 1));
+    const batches = Array.from({ length: OVERHEAD_STEPS }, () => ({
+      x: randn([1]),
+      target: randn([1]),
+    }));
     const time = await seconds(async () => {
       for (const batch of batches) await trainer.step(batch);
     });
-    times.push(time / TINY_STEPS);
+    times.push(time / OVERHEAD_STEPS);
   }
   const { median } = estimate(times);
   return {
-    name: "step of one parameter",
+    name: "step of a model of one parameter",
     seconds: estimate(times),
-    note: `at most 150 µs wanted, ${median <= 150e-6 ? "met" : "missed"}; its layer included`,
+    note: `at most 150 µs wanted, ${median <= 150e-6 ? "met" : "missed"}`,
   };
 }
 

@@ -1,5 +1,6 @@
 #include "models/registry.h"
 
+#include "models/diagnostics/diagnostics.h"
 #include "models/gemma/gemma.h"
 #include "models/imagen_video/imagen_video.h"
 #include "models/owlvit/owlvit.h"
@@ -8,7 +9,6 @@
 #include "models/siglip/siglip.h"
 #include "models/t5/t5.h"
 #include "models/vit22b/vit22b.h"
-#include "runtime/diagnostics.h"
 #include "runtime/error.h"
 
 namespace torchsight {

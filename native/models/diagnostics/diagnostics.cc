@@ -1,4 +1,4 @@
-#include "runtime/diagnostics.h"
+#include "models/diagnostics/diagnostics.h"
 
 #include <ATen/ATen.h>
 
@@ -7,7 +7,9 @@
 #include <thread>
 
 #include "distributed/group.h"
+#include "models/diagnostics/fitting.h"
 #include "runtime/error.h"
+#include "training/trainer.h"
 
 namespace torchsight {
 namespace {
@@ -50,6 +52,7 @@ class Diagnostics final : public Module {
     if (size < 0) throw Error(ErrorCode::kBadConfig, "expected a size of 0 or more");
     weight_ = at::empty({size}, at::TensorOptions(options.dtype).device(options.device));
     add_echo();
+    add_scale();
     add_wait();
     add_count();
     add_reduce();
@@ -65,6 +68,7 @@ class Diagnostics final : public Module {
 
   std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override {
     if (kind == "sum") return std::make_unique<Sum>();
+    if (kind == "trainer") return open_trainer(*this, fitting(*this), options);
     return Module::open_session(kind, options);
   }
 
@@ -74,6 +78,17 @@ class Diagnostics final : public Module {
     add_method({.name = "echo", .doc = "Returns its input.", .inputs = {any}, .outputs = {any}},
                [](Call& call, JobContext&) {
                  return NamedTensors{{"x", call.input("x")}};
+               });
+  }
+
+  void add_scale() {
+    const std::vector<at::ScalarType> dtypes{at::kFloat};
+    add_method({.name = "scale",
+                .doc = "Multiplies `x` by the weight; a trainer fits the weight to `target`.",
+                .inputs = {{.name = "x", .dtypes = dtypes, .shape = {"N"}}},
+                .outputs = {{.name = "y", .dtypes = dtypes, .shape = {"N"}}}},
+               [this](Call& call, JobContext&) {
+                 return NamedTensors{{"y", call.input("x") * weight_}};
                });
   }
 

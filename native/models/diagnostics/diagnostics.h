@@ -1,5 +1,5 @@
-// A module that computes nothing: it shows that jobs, streams, sessions, workers and collectives
-// do what they promise on the machine at hand.
+// A module that computes next to nothing: it shows that jobs, streams, sessions, workers,
+// collectives and trainers do what they promise on the machine at hand.
 #pragma once
 
 #include <memory>
