@@ -48,6 +48,20 @@ int64_t count(Module& module, const std::string& suffix, const std::string& pref
 
 }  // namespace
 
+TEST_CASE("vit22b: a new head begins with the bias that its config or its loss says") {
+  const auto bias = [](const std::string& changes) {
+    const auto module = make_module(small_config("{\"num_labels\": 3" + changes + "}"), {});
+    for (const Parameter& parameter : module->parameters()) {
+      if (parameter.name == "head.bias") return parameter.init.value;
+    }
+    return 0.0;
+  };
+  CHECK(bias("") == -10);
+  CHECK(bias(R"(, "loss": "softmax")") == 0);
+  CHECK(bias(R"(, "init_head_bias": -1.5)") == -1.5);
+  CHECK_THROWS_AS(bias(R"(, "init_head_bias": "low")"), Error);
+}
+
 TEST_CASE("fixtures: every result and tap, fused and not, in float32 and float64") {
   REQUIRE(vit22b_fixtures().size() >= 18);
   for (const auto& folder : vit22b_fixtures()) {

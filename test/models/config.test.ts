@@ -57,6 +57,7 @@ for (const [name, input, message] of [
   ["an image below a patch", { ...SIZES, image_size: 7 }, /at least one patch of 14 pixels/],
   ["an odd width", { ...SIZES, hidden_size: 66 }, /a multiple of num_attention_heads = 4/],
   ["a zero eps", { ...SIZES, norm_eps: 0 }, /above 0 and at most 1 for norm_eps/],
+  ["a bias as text", { ...SIZES, init_head_bias: "0" }, /a number .* for init_head_bias/],
   ["no token to pool", { ...SIZES, pooling: "token" }, /true where pooling is token/],
   ["a misspelt field", { ...SIZES, qk_nrom: "none" }, /unknown field qk_nrom; is qk_norm meant/],
   ["another model", { ...SIZES, model_type: "vit" }, /vit22b for model_type/],

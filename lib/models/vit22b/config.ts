@@ -49,6 +49,8 @@ export interface ViT22BConfig {
   /** Classes of the head; 0 for none. */
   num_labels: number;
   loss: "sigmoid" | "softmax";
+  /** What the biases of a new head are. Default: -10 for `sigmoid`, 0 for `softmax`. */
+  init_head_bias?: number;
   /** Names of the classes by index, `"0"` and so on, as transformers' configs have them. */
   id2label?: Record<string, string>;
 }
@@ -98,6 +100,8 @@ export function variant(name: ViT22BVariant, overrides: Partial<ViT22BConfig> = 
   return parseConfig({ ...VARIANTS[name], ...overrides });
 }
 
+const MAX_BIAS = 1e3;
+
 const imageSize: Field = (name, value) => {
   const sides = Array.isArray(value) ? value : [value, value];
   if (sides.length === 2 && sides.every((side) => Number.isSafeInteger(side) && side > 0)) {
@@ -111,6 +115,12 @@ const labelNames: Field = (name, value) => {
   const names = Object.values(objectOf(value, name));
   if (names.every((label) => typeof label === "string")) return value;
   throw badField(name, "names by index", value);
+};
+
+const headBias: Field = (name, value) => {
+  if (value === undefined) return value;
+  if (typeof value === "number" && Math.abs(value) <= MAX_BIAS) return value;
+  throw badField(name, `a number between -${MAX_BIAS} and ${MAX_BIAS}`, value);
 };
 
 const FIELDS: Record<keyof ViT22BConfig, FieldSpec> = {
@@ -139,6 +149,7 @@ const FIELDS: Record<keyof ViT22BConfig, FieldSpec> = {
   position_resize: { check: oneOf("bilinear", "bicubic_antialias"), fallback: "bilinear" },
   num_labels: { check: integer(0), fallback: 0 },
   loss: { check: oneOf("sigmoid", "softmax"), fallback: "sigmoid" },
+  init_head_bias: { check: headBias },
   id2label: { check: labelNames },
 };
 
@@ -149,7 +160,8 @@ const FIELDS: Record<keyof ViT22BConfig, FieldSpec> = {
  */
 export function parseConfig(input: unknown): ViT22BConfig {
   refuseMisspelt(Object.keys(objectOf(input, "the config")), Object.keys(FIELDS));
-  const { id2label, ...config } = parseFields<ViT22BConfig>(input, FIELDS);
+  const { id2label, init_head_bias, ...always } = parseFields<ViT22BConfig>(input, FIELDS);
+  const config = init_head_bias === undefined ? always : { ...always, init_head_bias };
   checkTogether(config);
   // Without a head, as of other tools' encoders, names mean nothing.
   if (id2label === undefined || config.num_labels === 0) return config;

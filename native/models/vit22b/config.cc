@@ -18,6 +18,9 @@ constexpr int64_t kMaxPatch = 1 << 12;
 constexpr int64_t kMaxChannels = 1 << 10;
 constexpr int64_t kMaxLabels = 1 << 24;
 constexpr double kMaxParameters = 1e13;
+constexpr double kMaxBias = 1e3;
+// Every label starts out improbable: sigmoid(-10) = 4.5e-5 (big_vision, train_vit_g.py).
+constexpr double kSigmoidBias = -10;
 
 void check(const Config& c, const ConfigReader& config) {
   if (c.width % c.heads != 0) {
@@ -82,6 +85,8 @@ Config Config::from_json(const Json& json) {
       "position_resize", {{"bilinear", PositionResize::kBilinear},
                           {"bicubic_antialias", PositionResize::kBicubicAntialias}});
   c.loss = config.choice<Loss>("loss", {{"sigmoid", Loss::kSigmoid}, {"softmax", Loss::kSoftmax}});
+  const double usual = c.loss == Loss::kSigmoid ? kSigmoidBias : 0;
+  c.head_bias = config.number("init_head_bias", -kMaxBias, kMaxBias, usual);
   check(c, config);
   return c;
 }

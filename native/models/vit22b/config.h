@@ -39,6 +39,7 @@ struct Config {
   PositionResize position_resize = PositionResize::kBilinear;
   int64_t labels = 0;
   Loss loss = Loss::kSigmoid;
+  double head_bias = 0;  // that a new head begins with
 
   int64_t head_width() const { return width / heads; }
   int64_t grid_height() const { return image_height / patch; }

@@ -10,13 +10,6 @@
 #include "runtime/error.h"
 
 namespace torchsight::vit22b {
-namespace {
-
-// Every label starts out improbable: sigmoid(-10) = 4.5e-5 (big_vision, train_vit_g.py).
-constexpr double kSigmoidBias = -10;
-
-}  // namespace
-
 MapHead::MapHead(const Config& config, const ModuleOptions& options) : config_(config) {
   const auto memory = tensor_options(options);
   const int64_t d = config.width, hidden = config.hidden;
@@ -73,7 +66,7 @@ Head::Head(const Config& config, const ModuleOptions& options) : config_(config)
 void Head::add_parameters(std::vector<Parameter>& parameters) {
   if (map_) map_->add_parameters(parameters);
   if (config_.labels == 0) return;
-  const Init bias{Init::Kind::kConstant, config_.loss == Loss::kSigmoid ? kSigmoidBias : 0};
+  const Init bias{Init::Kind::kConstant, config_.head_bias};
   add_parameter(parameters, "head.weight", classifier_.weight(), kZeros);
   add_parameter(parameters, "head.bias", classifier_bias_, bias);
 }
