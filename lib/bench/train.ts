@@ -80,11 +80,29 @@ async function overheadRow(): Promise<Row> {
   };
 }
 
-/** A step of training: a whole one, and what all but the computation takes. */
+/** What a step holds at its most beside the weights, the optimizer's state and the batch. */
+async function memoryRow(): Promise<Row> {
+  const peaks: number[] = [];
+  for (const recompute of [false, true]) {
+    await using model = await createModule(SMALL);
+    using session = model.openSession("trainer", { ...TRAIN_OPTIONS, recompute });
+    const { pixel_values, labels } = drawBatch(SMALL, TRAIN_BATCH);
+    using _pixels = pixel_values;
+    using _labels = labels;
+    const job = session.call("step", { pixel_values, labels });
+    using _ = await job;
+    peaks.push(job.stats?.peakBytes ?? 0);
+  }
+  const [kept, again] = peaks.map((bytes) => `${Math.round(bytes / 1e6)} MB`);
+  return { name: "memory of its first step", note: `${kept}; with layers recomputed ${again}` };
+}
+
+/** A step of training: a whole one, what it holds, and what all but the computation takes. */
 export const train: Benchmark = {
   name: "train",
   async *run() {
     yield await stepRow();
+    yield await memoryRow();
     yield await overheadRow();
   },
 };
