@@ -4,10 +4,12 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <map>
 #include <mutex>
 #include <new>
+#include <vector>
 
 #ifdef _WIN32
 #include <malloc.h>
@@ -20,18 +22,21 @@
 namespace torchsight {
 namespace {
 
-// In front of every block. As wide as the alignment, so that the data behind it keeps it.
+// In front of the data of every block. As wide as the alignment, so that the data keeps it.
 struct alignas(64) Header {
   int64_t requested;
   size_t block;  // bytes of the whole block
+  void* begin;   // as the C library gave it
   std::shared_ptr<MemoryMeter> meter;
 };
 
 constexpr size_t kAlignment = alignof(Header);
-// From this size on the system maps blocks anew and every page is faulted in again: such blocks are
-// kept. At most `kCacheLimit` bytes of them but in training, each at most a quarter of all.
-constexpr size_t kKeepFrom = size_t{1} << 20;
+// Smaller blocks are the business of the C library, which keeps them at hand. Larger ones are kept
+// here: it would merge and split them again, or give them back and fault every page in anew. At
+// most `kCacheLimit` bytes of them but in training, each at most a quarter of all.
+constexpr size_t kKeepFrom = size_t{1} << 12;
 constexpr size_t kCacheLimit = size_t{1} << 29;
+constexpr size_t kLarge = size_t{1} << 20;
 constexpr size_t kHugePage = size_t{1} << 21;
 
 thread_local std::shared_ptr<MemoryMeter> current_meter;
@@ -63,26 +68,28 @@ void release(void* block) {
 #endif
 }
 
-// Freed big blocks by size.
+// Freed blocks by size.
 class BlockCache {
  public:
   /// A kept block of at least `bytes` and not much more, or null. Sets `bytes` to its size.
   void* take(size_t& bytes) {
     std::lock_guard lock(mutex_);
-    auto found = blocks_.lower_bound(bytes);
-    if (found == blocks_.end() || found->first > bytes + bytes / 8) return nullptr;
-    bytes = found->first;
-    void* block = found->second;
-    cached_ -= found->first;
-    blocks_.erase(found);
-    return block;
+    const size_t most = bytes + bytes / 8;
+    for (auto it = blocks_.lower_bound(bytes); it != blocks_.end() && it->first <= most; ++it) {
+      if (it->second.empty()) continue;
+      void* block = it->second.back();
+      it->second.pop_back();
+      bytes = it->first;
+      cached_ -= bytes;
+      return block;
+    }
+    return nullptr;
   }
 
   bool keep(void* block, size_t bytes) {
-    if (bytes < kKeepFrom) return false;
     std::lock_guard lock(mutex_);
     if (bytes > limit_ / 4 || cached_ + bytes > limit_) return false;
-    blocks_.emplace(bytes, block);
+    blocks_[bytes].push_back(block);
     cached_ += bytes;
     return true;
   }
@@ -98,13 +105,15 @@ class BlockCache {
   }
 
   void clear() {
-    std::multimap<size_t, void*> blocks;
+    std::map<size_t, std::vector<void*>> blocks;
     {
       std::lock_guard lock(mutex_);
       blocks.swap(blocks_);
       cached_ = 0;
     }
-    for (auto& [bytes, block] : blocks) release(block);
+    for (const auto& [bytes, same] : blocks) {
+      for (void* block : same) release(block);
+    }
   }
 
   int64_t cached() {
@@ -114,7 +123,7 @@ class BlockCache {
 
  private:
   std::mutex mutex_;
-  std::multimap<size_t, void*> blocks_;
+  std::map<size_t, std::vector<void*>> blocks_;
   size_t cached_ = 0;
   size_t limit_ = kCacheLimit;
 };
@@ -124,16 +133,38 @@ BlockCache& cache() {
   return *cache;
 }
 
-void* obtain(size_t& bytes) {
-  if (bytes < kKeepFrom) return aligned(kAlignment, bytes);
-  const size_t unit = bytes >= 4 * kHugePage ? kHugePage : size_t{1} << 16;
+// What sizes are rounded up to a multiple of, so that freed blocks fit again.
+size_t unit_of(size_t bytes) {
+  if (bytes >= 4 * kHugePage) return kHugePage;
+  return bytes >= kLarge ? size_t{1} << 16 : std::bit_floor(bytes) / 8;
+}
+
+// A block for `bytes` of header and data, set to what it really has; `begin` is where it starts.
+void* obtain(size_t& bytes, void*& begin) {
+  if (bytes < kKeepFrom) {
+    // Unlike aligned_alloc, malloc has blocks of these sizes at hand.
+    size_t room = bytes + kAlignment;
+    begin = std::malloc(room);
+    void* memory = begin;
+    return begin ? std::align(kAlignment, bytes, memory, room) : nullptr;
+  }
+  const size_t unit = unit_of(bytes);
   bytes = (bytes + unit - 1) / unit * unit;
-  if (void* block = cache().take(bytes)) return block;
-  void* block = aligned(unit, bytes);
+  begin = cache().take(bytes);
+  if (begin) return begin;
+  begin = aligned(bytes < kLarge ? kAlignment : unit, bytes);
 #ifdef __linux__
-  if (block && unit == kHugePage) madvise(block, bytes, MADV_HUGEPAGE);
+  if (begin && unit == kHugePage) madvise(begin, bytes, MADV_HUGEPAGE);
 #endif
-  return block;
+  return begin;
+}
+
+void give_back(void* begin, size_t bytes) {
+  if (bytes < kKeepFrom) {
+    std::free(begin);
+  } else if (!cache().keep(begin, bytes)) {
+    release(begin);
+  }
 }
 
 // Takes the data of a block, which is also its context: libtorch's kernels free scratch memory so.
@@ -142,10 +173,11 @@ void free_data(void* data) {
   void* memory = static_cast<char*>(data) - sizeof(Header);
   auto* header = static_cast<Header*>(memory);
   const size_t block = header->block;
+  void* begin = header->begin;
   process_meter().remove(header->requested);
   if (header->meter) header->meter->remove(header->requested);
   header->~Header();
-  if (!cache().keep(memory, block)) release(memory);
+  give_back(begin, block);
 }
 
 class Allocator final : public c10::Allocator {
@@ -156,16 +188,17 @@ class Allocator final : public c10::Allocator {
     // Sizes from hostile shapes must not wrap.
     TORCH_CHECK_WITH(OutOfMemoryError, n <= SIZE_MAX / 2, "out of memory: ", n, " bytes asked for");
     size_t block = n + sizeof(Header);
-    void* memory = obtain(block);
+    void* begin = nullptr;
+    void* memory = obtain(block, begin);
     if (!memory) {
       cache().clear();
-      memory = obtain(block);
+      memory = obtain(block, begin);
     }
     TORCH_CHECK_WITH(OutOfMemoryError, memory, "out of memory: ", n, " bytes asked for");
     const auto bytes = static_cast<int64_t>(n);
     process_meter().add(bytes);
     if (current_meter) current_meter->add(bytes);
-    new (memory) Header{bytes, block, current_meter};
+    new (memory) Header{bytes, block, begin, current_meter};
     void* data = static_cast<char*>(memory) + sizeof(Header);
     return {data, data, &free_data, cpu};
   }
