@@ -5,6 +5,7 @@ import { dialects } from "./weights.js";
 /** Stages of Imagen Video's cascade, arXiv 2210.02303. */
 export const system = defineSystem({ modelTypes: ["imagen_video_unet"], parseConfig, dialects });
 
+export * from "./cascade_config.js";
 export * from "./config.js";
 export type { ImagenVideoMethods, PredictInputs } from "./methods.js";
 export * from "./pipeline.js";
