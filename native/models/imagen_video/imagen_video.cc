@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "models/imagen_video/sampling.h"
 #include "nn/parameters.h"
 #include "nn/relative_bias.h"
 #include "runtime/error.h"
@@ -49,6 +50,8 @@ Stage::Stage(const Config& config, const ModuleOptions& options)
               {{"prediction", {}, {"B", channels, "T", "H", "W"}, false, 0}},
               {}},
              [this](Call& call, JobContext& context) { return predict(call, context); });
+  add_method(sample_schema(config),
+             [this](Call& call, JobContext& context) { return sample(call, context); });
 }
 
 std::vector<TensorSpec> Stage::input_specs() const {
@@ -151,6 +154,25 @@ NamedTensors Stage::predict(Call& call, JobContext& context) {
       {"prediction", y_FCHW.unflatten(0, {batch, frames}).transpose(1, 2).contiguous()}};
   for (NamedTensor& one : call.taps.take()) results.push_back(std::move(one));
   return results;
+}
+
+NamedTensors Stage::sample(Call& call, JobContext& context) {
+  const auto network = [this](NamedTensors inputs, JobContext& evaluation) {
+    Call of_network;
+    of_network.inputs = std::move(inputs);
+    return predict(of_network, evaluation).front().second;
+  };
+  try {
+    return sample_video(config_, network, unet_.memory(), call, context);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kDiverged) throw;
+    // Weights that are none are what it mostly comes from.
+    for (const Parameter& one : parameters()) {
+      if (at::isfinite(one.tensor).all().item<bool>()) continue;
+      throw Error(error.code(), std::string(error.what()) + ": so has the weight " + one.name);
+    }
+    throw;
+  }
 }
 
 std::unique_ptr<Module> make_stage(const Json& config, const ModuleOptions& options) {
