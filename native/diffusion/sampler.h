@@ -32,7 +32,7 @@ struct SamplerOptions {
   double gamma = 0.3;         // of kAncestral
   int64_t corrections = 0;    // steps of Langevin dynamics behind each step, one evaluation each
   double delta = 0.1;         // their size
-  int64_t preview_every = 0;  // steps; 0: none
+  int64_t preview_every = 0;  // steps, and at the last one; 0: none
   Guidance guidance;
   Threshold threshold;
 

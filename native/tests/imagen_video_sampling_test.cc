@@ -350,8 +350,9 @@ TEST_CASE("imagen_video: progress counts evaluations, previews are streamed, a c
     CHECK(whole.told[i].total == 5);
     CHECK(whole.told[i].phase == "base");
   }
-  REQUIRE(whole.items.size() == 2);
+  REQUIRE(whole.items.size() == 3);
   CHECK(get(whole.items[1], "step").item<int64_t>() == 4);
+  CHECK(get(whole.items[2], "step").item<int64_t>() == 5);
   CHECK(get(whole.items[0], "preview").sizes() == at::IntArrayRef({1, 2, 3, 4, 3}));
   Watching cut(2);
   check_refused([&] { run(cut); }, ErrorCode::kCancelled, "enough");

@@ -12,6 +12,7 @@ import {
   oneOf,
   positive,
 } from "../../core/config.js";
+import { TorchsightError } from "../../core/errors.js";
 import {
   type Checks,
   checkedFields,
@@ -154,16 +155,15 @@ const guidanceFields = objectWith<GuidanceFields>({
   passes: optional(oneOf("together", "apart", "one")),
 });
 
-/** A weight, or all about guidance. Throws `BAD_CONFIG`. */
-export const guidance: Field = (field, value) => {
+/** A weight, or all about guidance. */
+const guidance: Field = (field, value) => {
   if (typeof value === "number") return within(0, MOST_WEIGHT)(field, value);
   const given = guidanceFields(field, value) as GuidanceFields;
   if ((given.weight === undefined) !== (given.scale === undefined)) return given;
   throw badField(field, "a weight or a scale", value);
 };
 
-/** Throws `BAD_CONFIG`. */
-export const threshold: Field = (field, value) => {
+const threshold: Field = (field, value) => {
   if (typeof value !== "object") return oneOf("static", "none", "dynamic")(field, value);
   return objectWith<Exclude<ThresholdFields, string>>({
     percentile: optional(positive(1)),
@@ -171,8 +171,7 @@ export const threshold: Field = (field, value) => {
   })(field, value);
 };
 
-/** Throws `BAD_CONFIG`. */
-export const sampler = objectWith<SamplerFields>({
+const sampler = objectWith<SamplerFields>({
   kind: optional(oneOf("ddim", "ancestral", "stochastic")),
   steps: optional(integer(1)),
   gamma: optional(within(0, 1)),
@@ -180,8 +179,7 @@ export const sampler = objectWith<SamplerFields>({
   delta: optional(positive(1)),
 });
 
-/** Throws `BAD_CONFIG`. */
-export const augmentationSnr: Field = (field, value) => {
+const augmentationSnr: Field = (field, value) => {
   if (value === "none") return value;
   if (typeof value === "number") return positive(1e6)(field, value);
   throw badField(field, 'a number above 0, or "none"', value);
@@ -246,6 +244,24 @@ export function parseCascade(input: unknown): CascadeConfig {
     checkOrder(one, stages[place - 1]);
   }
   return config;
+}
+
+/** What calls may change of a stage. */
+export type StageChanges = {
+  [K in "sampler" | "guidance" | "threshold" | "augmentation_snr"]?: StageFields[K] | undefined;
+};
+
+/** A stage with what a call asks of it. Throws `BAD_INPUT`, naming the stage. */
+export function stageSettings(stage: StageFields, changes: StageChanges): StageFields {
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+  const checked = given.map(([name, value]) => {
+    try {
+      return [name, STAGE[name as keyof StageChanges](`${name} of stage ${stage.name}`, value)];
+    } catch (error) {
+      throw new TorchsightError("BAD_INPUT", (error as Error).message, { cause: error });
+    }
+  });
+  return { ...stage, ...(Object.fromEntries(checked) as StageChanges) } as StageFields;
 }
 
 /** How many times the frames, and the pixels of a side, of the stage before a stage makes. */

@@ -6,7 +6,9 @@ import { dialects } from "./weights.js";
 export const system = defineSystem({ modelTypes: ["imagen_video_unet"], parseConfig, dialects });
 
 export * from "./cascade_config.js";
+export * from "./cascade_layouts.js";
 export * from "./config.js";
-export type { ImagenVideoMethods, PredictInputs } from "./methods.js";
+export { type ClipSize, flopsOf } from "./flops.js";
+export type { ImagenVideoMethods, PredictInputs, SampleArgs, SampleInputs } from "./methods.js";
 export * from "./pipeline.js";
 export { fromFrames, toFrames } from "./processing.js";

@@ -1,0 +1,265 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { folderOf, readConfig } from "../core/checkpoint.js";
+import { checkWholeNumber } from "../core/checks.js";
+import { type ComposeControl, composeJob, type Steps, withoutControl } from "../core/compose.js";
+import { configText } from "../core/config.js";
+import { invalidArgument, TorchsightError } from "../core/errors.js";
+import type { Job } from "../core/job.js";
+import { tidy } from "../core/scope.js";
+import { locate } from "../hub/index.js";
+import {
+  CASCADE_FILE,
+  type CascadeConfig,
+  type CascadeLayout,
+  type ImagenVideoConfig,
+  parseCascade,
+  parseConfig,
+  publishedCascade,
+  type StageLoadOptions,
+} from "../models/imagen_video/index.js";
+import { T5Encoder, type TextFeatures } from "../models/t5/index.js";
+import { Known } from "./known.js";
+import { checkNetworks, readNetworks, StageNetworks } from "./networks.js";
+import type { GenerateVideoOptions, UpscaleOptions, VideoSource } from "./options.js";
+import { planStages } from "./plan.js";
+import type { CascadeProgress } from "./progress.js";
+import { countOf, PromptReader } from "./prompts.js";
+import { GeneratedVideo } from "./result.js";
+import { runStages, type VideoPreview } from "./run.js";
+import { samplesOf, spread, videoOf } from "./sources.js";
+
+/** How a cascade is loaded. */
+export interface CascadeLoadOptions extends StageLoadOptions {
+  /**
+   * Keeps the networks that were used in memory until the cascade is disposed of, for several calls
+   * in a row. Default false: one at a time.
+   */
+  keep?: boolean | undefined;
+}
+
+/** What makes video: previews while it runs, progress by cost, video in the end. */
+export type VideoJob = Job<GeneratedVideo, CascadeProgress, VideoPreview>;
+
+/**
+ * A cascade of diffusion models: a sentence to a small video, and on to larger ones. It reads its
+ * networks when their stage comes, one at a time.
+ *
+ * @example
+ * ```ts
+ * await using cascade = await VideoCascade.load("my-cascade");
+ * const job = cascade.generate({ prompt: "a red square moving left", seed: 7 });
+ * job.onProgress(({ stage, step, steps, eta }) => console.error(stage, step, steps, eta));
+ * using video = await job;
+ * await video.save("square.mp4");
+ * ```
+ */
+export class VideoCascade {
+  readonly config: CascadeConfig;
+  /** The networks' configs, by the names of the stages. */
+  readonly networks: Readonly<Record<string, ImagenVideoConfig>>;
+  readonly #folder: string | undefined;
+  readonly #stages: StageNetworks;
+  readonly #prompts: PromptReader;
+  #disposed = false;
+
+  private constructor(
+    { cascade, networks }: CascadeLayout,
+    folder: string | undefined,
+    options: CascadeLoadOptions,
+  ) {
+    const { keep = false, ...load } = withoutControl(options);
+    this.config = cascade;
+    this.networks = networks;
+    this.#folder = folder;
+    this.#stages = new StageNetworks(cascade, networks, folder, load, keep);
+    // T5 overflows in float16; it is small beside what it serves.
+    const dtype = load.dtype === "float16" ? "float32" : load.dtype;
+    this.#prompts = new PromptReader(cascade.text, folder, { ...load, dtype }, keep);
+  }
+
+  /**
+   * Opens a folder, the name of a cascade that ships with the package, or `org/name` from the hub's
+   * cache. `cascade.json` and the configs of all networks are read and checked; weights are read
+   * when they are used. With a `seed`, they are drawn from it instead.
+   *
+   * The job rejects with `NOT_FOUND`, and with `BAD_CONFIG` naming the stage that does not fit.
+   */
+  static load(pathOrName: string, options: CascadeLoadOptions = {}): Job<VideoCascade> {
+    return composeJob(options, async (steps) => {
+      if (typeof pathOrName !== "string") {
+        throw invalidArgument("the cascade", "a path or a name", pathOrName);
+      }
+      const plain = withoutControl(options);
+      const path = await steps.run(locate(pathOrName, { ...plain, ...steps.control }));
+      const folder = folderOf(path);
+      const given = readConfig(folder, CASCADE_FILE);
+      if (given === undefined) {
+        throw new TorchsightError("NOT_FOUND", `there is no ${CASCADE_FILE} in ${folder}`);
+      }
+      const cascade = parseCascade(given);
+      const networks = readNetworks(cascade, folder);
+      return new VideoCascade({ cascade, networks }, folder, options);
+    });
+  }
+
+  /**
+   * A cascade of random weights: of any layout, else the published one of seven stages. What it
+   * gives is noise; embeddings stand in for texts.
+   */
+  static random(layout?: CascadeLayout, options: CascadeLoadOptions = {}): Job<VideoCascade> {
+    return composeJob(options, async () => {
+      const { cascade: given, networks: raw } = layout ?? publishedCascade();
+      const cascade = parseCascade(given);
+      const entries = Object.entries(raw).map(([name, one]) => [name, parseConfig(one)]);
+      const networks = Object.fromEntries(entries) as Record<string, ImagenVideoConfig>;
+      checkNetworks(cascade, networks, undefined);
+      return new VideoCascade({ cascade, networks }, undefined, options);
+    });
+  }
+
+  /** Makes video. The job streams {@link VideoPreview}s; leaving its loop cancels it. */
+  generate(options: GenerateVideoOptions = {}): VideoJob {
+    return composeJob<GeneratedVideo, VideoPreview, CascadeProgress>(options, (steps) =>
+      this.#run(options, {}, steps),
+    );
+  }
+
+  /** Enlarges video that is there, of any length, by the stages behind the base. */
+  upscale(video: VideoSource, options: UpscaleOptions = {}): VideoJob {
+    return composeJob<GeneratedVideo, VideoPreview, CascadeProgress>(options, async (steps) => {
+      const { stage = this.config.stages[1]?.name, fps, ...rest } = options;
+      if (stage === undefined) {
+        throw new TorchsightError("UNSUPPORTED", "expected a cascade with a stage that enlarges");
+      }
+      // Without a text there is nothing to be guided by.
+      const guidance = options.guidance ?? (options.prompt === undefined ? 0 : undefined);
+      const asked = { ...rest, guidance, startAt: { stage, video } };
+      return await this.#run(asked, { fps }, steps);
+    });
+  }
+
+  /** Reads texts once for several calls, or to keep them: `prompt` takes what comes of it. */
+  encodeText(texts: string | readonly string[], options: ComposeControl = {}): Job<TextFeatures> {
+    return composeJob(options, async (steps) => {
+      this.#use();
+      countOf("the texts", texts);
+      return await this.#prompts.encode(typeof texts === "string" ? [texts] : texts, steps);
+    });
+  }
+
+  /** Writes `cascade.json`, each stage's folder, and that of the text encoder where there is one. */
+  save(folder: string, options: ComposeControl = {}): Job<void> {
+    return composeJob(options, async (steps) => {
+      this.#use();
+      mkdirSync(folder, { recursive: true });
+      for (const stage of this.config.stages) {
+        await this.#stages.use(stage, steps, async (network) => {
+          await steps.run(network.save(join(folder, stage.folder), steps.control));
+        });
+      }
+      const { text } = this.config;
+      if (text && this.#folder !== undefined) {
+        const path = join(this.#folder, text.folder);
+        await using encoder = await steps.run(T5Encoder.load(path, steps.control));
+        await steps.run(encoder.save(join(folder, text.folder), steps.control));
+      }
+      writeFileSync(join(folder, CASCADE_FILE), configText(this.config));
+    });
+  }
+
+  /** Frees what is kept, and refuses further calls. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#stages.dispose();
+    this.#prompts.dispose();
+  }
+
+  /** As {@link dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** As {@link dispose}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+  }
+
+  #use(): void {
+    if (this.#disposed) throw new TorchsightError("DISPOSED", "the cascade was disposed of");
+  }
+
+  async #run(
+    options: GenerateVideoOptions,
+    given: { fps?: number | undefined },
+    steps: Steps<VideoPreview, CascadeProgress>,
+  ): Promise<GeneratedVideo> {
+    this.#use();
+    checkOptions(options);
+    const { prompt, negativePrompt, startAt, pad = false, previews } = options;
+    return await tidy(async () => {
+      const small = startAt && videoOf("startAt.video", startAt.video);
+      const start = options.start && videoOf("start.video", options.start.video);
+      const fps =
+        given.fps ?? (startAt?.video instanceof GeneratedVideo ? startAt.video.fps : undefined);
+      const layout = { cascade: this.config, networks: this.networks };
+      const planned = planStages(layout, {
+        ...options,
+        from: startAt && small && { stage: startAt.stage, size: sizeOf(small.shape), fps },
+        skip: options.start?.skip,
+        repeats: options.known?.repeats,
+      });
+      const last = planned.at(-1)!;
+      const known = options.known && new Known(options.known, last.size.frames);
+      const samples = samplesOf({
+        "the prompt": countOf("the prompt", prompt),
+        "the negative prompt": countOf("the negative prompt", negativePrompt),
+        seed: typeof options.seed === "object" ? options.seed.length : undefined,
+        "startAt.video": small?.shape[0],
+        "start.video": start?.shape[0],
+        "known.video": known?.samples,
+      });
+      const texts = await this.#prompts.inputs(prompt, negativePrompt, samples, steps);
+      const { video, reports } = await runStages(
+        this.#stages,
+        {
+          ...{ planned, samples, texts, known, pad, previews },
+          seeds: seedsOf(options.seed, samples),
+          small: small && spread(small, samples),
+          start: start && spread(start, samples),
+        },
+        steps,
+      );
+      const { random } = this.#stages;
+      return new GeneratedVideo(video, { fps: last.fps, stages: reports, random });
+    });
+  }
+}
+
+function sizeOf(shape: readonly number[]) {
+  const [, , frames, height, width] = shape as [number, number, number, number, number];
+  return { frames, height, width };
+}
+
+/** One seed for each sample. */
+function seedsOf(seed: number | readonly number[] | undefined, samples: number): number[] {
+  if (typeof seed === "object") {
+    return Array.from({ length: samples }, (_, sample) => seed[seed.length === 1 ? 0 : sample]!);
+  }
+  return Array.from({ length: samples }, (_, sample) => (seed ?? 0) + sample);
+}
+
+function checkOptions(options: GenerateVideoOptions): void {
+  const { seed, startAt, start, frames, previews } = options;
+  const seeds = typeof seed === "object" ? seed : [seed];
+  if (seeds.length === 0) throw invalidArgument("seed", "a seed for each sample", seed);
+  for (const one of seeds) checkWholeNumber("seed", one, 0);
+  if (startAt && (frames !== undefined || start)) {
+    const name = start ? "start" : "frames";
+    throw invalidArgument(name, "no value beside startAt, whose video tells", options[name]);
+  }
+  if (start) checkWholeNumber("start.skip", start.skip, 0);
+  if (!previews) return;
+  checkWholeNumber("previews.every", previews.every, 1);
+  checkWholeNumber("previews.size", previews.size, 1);
+}
