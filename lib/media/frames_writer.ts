@@ -5,6 +5,7 @@ import { invalidArgument, TorchsightError } from "../core/errors.js";
 import { IMAGE_ENDINGS, type RawImage, writeImage } from "./image.js";
 import { requireFolderOf } from "./paths.js";
 import { VIDEO_ENDINGS, type VideoWriter, videoWriter } from "./video_writer.js";
+import { partialOf, publish, removePartial } from "./whole.js";
 
 /** What frames are written as. */
 export type FramesForm = "picture" | "video" | "folder";
@@ -50,22 +51,43 @@ export async function writeFrames(
 ): Promise<void> {
   const form = framesForm(path, count);
   if (form === "video") return await writeVideo(path, frames, fps, signal);
-  if (form === "folder") {
-    if (existsSync(path) && !statSync(path).isDirectory()) {
-      throw invalidArgument("the folder of the frames", "a folder", path);
-    }
-    await requireFolderOf(path);
-    mkdirSync(path, { recursive: true });
-  }
-  let at = 0;
+  if (form === "folder") return await writeFolder(path, frames, signal);
   for await (const frame of frames) {
-    if (signal?.aborted) {
-      throw new TorchsightError("CANCELLED", `writing ${path} was cancelled`);
-    }
-    const name = `${String(at).padStart(5, "0")}.png`;
-    await writeImage(frame, form === "folder" ? join(path, name) : path);
-    at += 1;
+    refuseCancelled(path, signal);
+    await writeImage(frame, path);
   }
+}
+
+function refuseCancelled(path: string, signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  throw new TorchsightError("CANCELLED", `writing ${path} was cancelled`);
+}
+
+/** A folder that is there is filled; one that is not appears once it has all frames. */
+async function writeFolder(
+  path: string,
+  frames: Iterable<RawImage> | AsyncIterable<RawImage>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const there = existsSync(path);
+  if (there && !statSync(path).isDirectory()) {
+    throw invalidArgument("the folder of the frames", "a folder", path);
+  }
+  await requireFolderOf(path);
+  const folder = there ? path : partialOf(path);
+  mkdirSync(folder, { recursive: true });
+  try {
+    let at = 0;
+    for await (const frame of frames) {
+      refuseCancelled(path, signal);
+      await writeImage(frame, join(folder, `${String(at).padStart(5, "0")}.png`));
+      at += 1;
+    }
+  } catch (error) {
+    if (!there) await removePartial(folder);
+    throw error;
+  }
+  if (!there) await publish(folder, path);
 }
 
 async function writeVideo(

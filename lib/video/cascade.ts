@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { folderOf, readConfig } from "../core/checkpoint.js";
-import { checkWholeNumber } from "../core/checks.js";
 import { type ComposeControl, composeJob, type Steps, withoutControl } from "../core/compose.js";
 import { configText } from "../core/config.js";
 import { invalidArgument, TorchsightError } from "../core/errors.js";
@@ -19,15 +18,13 @@ import {
   type StageLoadOptions,
 } from "../models/imagen_video/index.js";
 import { T5Encoder, type TextFeatures } from "../models/t5/index.js";
-import { Known } from "./known.js";
 import { checkNetworks, readNetworks, StageNetworks } from "./networks.js";
 import type { GenerateVideoOptions, UpscaleOptions, VideoSource } from "./options.js";
-import { planStages } from "./plan.js";
 import type { CascadeProgress } from "./progress.js";
 import { countOf, PromptReader } from "./prompts.js";
+import { requestOf } from "./request.js";
 import { GeneratedVideo } from "./result.js";
 import { runStages, type VideoPreview } from "./run.js";
-import { samplesOf, spread, videoOf } from "./sources.js";
 
 /** How a cascade is loaded. */
 export interface CascadeLoadOptions extends StageLoadOptions {
@@ -118,10 +115,19 @@ export class VideoCascade {
     });
   }
 
-  /** Makes video. The job streams {@link VideoPreview}s; leaving its loop cancels it. */
+  /**
+   * Makes video. The job streams {@link VideoPreview}s; leaving its loop cancels it.
+   *
+   * @example
+   * ```ts
+   * const job = cascade.generate({ prompt: ["a red square", "a blue ring"], seed: [1, 2] });
+   * for await (using preview of job) show(preview.stage, preview.frames);
+   * using videos = await job;
+   * ```
+   */
   generate(options: GenerateVideoOptions = {}): VideoJob {
     return composeJob<GeneratedVideo, VideoPreview, CascadeProgress>(options, (steps) =>
-      this.#run(options, {}, steps),
+      this.#run(options, undefined, steps),
     );
   }
 
@@ -135,7 +141,7 @@ export class VideoCascade {
       // Without a text there is nothing to be guided by.
       const guidance = options.guidance ?? (options.prompt === undefined ? 0 : undefined);
       const asked = { ...rest, guidance, startAt: { stage, video } };
-      return await this.#run(asked, { fps }, steps);
+      return await this.#run(asked, fps, steps);
     });
   }
 
@@ -148,7 +154,7 @@ export class VideoCascade {
     });
   }
 
-  /** Writes `cascade.json`, each stage's folder, and that of the text encoder where there is one. */
+  /** Writes `cascade.json`, each stage's folder, and that of the text encoder if there is one. */
   save(folder: string, options: ComposeControl = {}): Job<void> {
     return composeJob(options, async (steps) => {
       this.#use();
@@ -191,75 +197,17 @@ export class VideoCascade {
 
   async #run(
     options: GenerateVideoOptions,
-    given: { fps?: number | undefined },
+    fps: number | undefined,
     steps: Steps<VideoPreview, CascadeProgress>,
   ): Promise<GeneratedVideo> {
     this.#use();
-    checkOptions(options);
-    const { prompt, negativePrompt, startAt, pad = false, previews } = options;
+    const layout = { cascade: this.config, networks: this.networks };
     return await tidy(async () => {
-      const small = startAt && videoOf("startAt.video", startAt.video);
-      const start = options.start && videoOf("start.video", options.start.video);
-      const fps =
-        given.fps ?? (startAt?.video instanceof GeneratedVideo ? startAt.video.fps : undefined);
-      const layout = { cascade: this.config, networks: this.networks };
-      const planned = planStages(layout, {
-        ...options,
-        from: startAt && small && { stage: startAt.stage, size: sizeOf(small.shape), fps },
-        skip: options.start?.skip,
-        repeats: options.known?.repeats,
-      });
-      const last = planned.at(-1)!;
-      const known = options.known && new Known(options.known, last.size.frames);
-      const samples = samplesOf({
-        "the prompt": countOf("the prompt", prompt),
-        "the negative prompt": countOf("the negative prompt", negativePrompt),
-        seed: typeof options.seed === "object" ? options.seed.length : undefined,
-        "startAt.video": small?.shape[0],
-        "start.video": start?.shape[0],
-        "known.video": known?.samples,
-      });
-      const texts = await this.#prompts.inputs(prompt, negativePrompt, samples, steps);
-      const { video, reports } = await runStages(
-        this.#stages,
-        {
-          ...{ planned, samples, texts, known, pad, previews },
-          seeds: seedsOf(options.seed, samples),
-          small: small && spread(small, samples),
-          start: start && spread(start, samples),
-        },
-        steps,
-      );
+      const request = await requestOf(layout, options, fps, this.#prompts, steps);
+      const { video, reports } = await runStages(this.#stages, request, steps);
+      const { fps: rate } = request.planned.at(-1)!;
       const { random } = this.#stages;
-      return new GeneratedVideo(video, { fps: last.fps, stages: reports, random });
+      return new GeneratedVideo(video, { fps: rate, stages: reports, random });
     });
   }
-}
-
-function sizeOf(shape: readonly number[]) {
-  const [, , frames, height, width] = shape as [number, number, number, number, number];
-  return { frames, height, width };
-}
-
-/** One seed for each sample. */
-function seedsOf(seed: number | readonly number[] | undefined, samples: number): number[] {
-  if (typeof seed === "object") {
-    return Array.from({ length: samples }, (_, sample) => seed[seed.length === 1 ? 0 : sample]!);
-  }
-  return Array.from({ length: samples }, (_, sample) => (seed ?? 0) + sample);
-}
-
-function checkOptions(options: GenerateVideoOptions): void {
-  const { seed, startAt, start, frames, previews } = options;
-  const seeds = typeof seed === "object" ? seed : [seed];
-  if (seeds.length === 0) throw invalidArgument("seed", "a seed for each sample", seed);
-  for (const one of seeds) checkWholeNumber("seed", one, 0);
-  if (startAt && (frames !== undefined || start)) {
-    const name = start ? "start" : "frames";
-    throw invalidArgument(name, "no value beside startAt, whose video tells", options[name]);
-  }
-  if (start) checkWholeNumber("start.skip", start.skip, 0);
-  if (!previews) return;
-  checkWholeNumber("previews.every", previews.every, 1);
-  checkWholeNumber("previews.size", previews.size, 1);
 }

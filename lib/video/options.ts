@@ -69,7 +69,7 @@ export interface CascadeOptions extends ComposeControl<CascadeProgress> {
   seed?: number | readonly number[] | undefined;
   /** Steps of all stages, or by their names. Default: what `cascade.json` says. */
   steps?: number | Readonly<Record<string, number>> | undefined;
-  /** The weight of guidance of all stages, or by their names. */
+  /** The weight of the base and of all stages that `cascade.json` guides, or by their names. */
   guidance?: number | Readonly<Record<string, number | GuidanceFields>> | undefined;
   /** All else of single stages, by their names. */
   settings?: Readonly<Record<string, StageSettings>> | undefined;

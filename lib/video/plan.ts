@@ -146,7 +146,9 @@ function changed(stage: StageFields, asked: Asked): StageFields {
   const { steps, guidance } = asked;
   const settings = asked.settings?.[stage.name] ?? {};
   const own = typeof steps === "number" ? steps : steps?.[stage.name];
-  const led = typeof guidance === "number" ? guidance : guidance?.[stage.name];
+  const guided = stage.kind === "base" || weightOf(stage.guidance) > 0;
+  const one = guided ? guidance : undefined;
+  const led = typeof guidance === "object" ? guidance[stage.name] : (one as number | undefined);
   const sampler = { ...stage.sampler, ...settings.sampler };
   return stageSettings(stage, {
     sampler: own === undefined ? sampler : { ...sampler, steps: own },
@@ -165,11 +167,17 @@ function withPasses(
   return { ...(before.passes && { passes: before.passes }), weight: given };
 }
 
+/** The largest weight of a run. */
+function weightOf(guidance: number | GuidanceFields): number {
+  if (typeof guidance === "number") return guidance;
+  const { weight, scale = 1, low = 0 } = guidance;
+  return Math.max(weight ?? scale - 1, low);
+}
+
 /** Whether each evaluation is two: with the text, and without. */
 function twice(guidance: number | GuidanceFields): boolean {
-  if (typeof guidance === "number") return guidance > 0;
-  const { passes, weight = 0, scale = 1, low = 0 } = guidance;
-  return passes !== "one" && (weight > 0 || scale > 1 || low > 0);
+  const one = typeof guidance === "object" && guidance.passes === "one";
+  return !one && weightOf(guidance) > 0;
 }
 
 /** As native/diffusion/sampler_options.cc counts them. */

@@ -162,9 +162,7 @@ async function checkLengths(
     const { length } = tokenizer.encode(text);
     if (length <= most) continue;
     const received = `${length} for ${JSON.stringify(text.slice(0, 60))}`;
-    throw new TorchsightError(
-      "BAD_INPUT",
-      `expected at most ${most} tokens for the prompt, its end mark included, but received ${received}`,
-    );
+    const expected = `expected at most ${most} tokens for the prompt, its end mark included,`;
+    throw new TorchsightError("BAD_INPUT", `${expected} but received ${received}`);
   }
 }

@@ -45,7 +45,8 @@ CASES = {
                                 size=(4, 8), mask=(0, 5)),
     "guided": dict(config=dict(SMALL, guidance_input=True, temporal="none", dim_mults=[1],
                                blocks=[1], self_attention=[1], text_attention=[0])),
-    "pixel_norm": dict(config=dict(SMALL, temporal="convolution", norm="rms")),
+    "pixel_norm": dict(config=dict(SMALL, temporal="convolution", norm="rms",
+                                   dim_mults=[2, 3])),
     "one_frame": dict(config=dict(SMALL, temporal="both"), frames=1),
 }
 
@@ -309,8 +310,8 @@ class Unet(nn.Module):
                 last = finer
             ups.insert(0, part)
         self.up.extend(ups)
-        self.out = nn.ModuleDict({"norm": group_norm(c, dim),
-                                  "conv": nn.Conv2d(dim, channels, 3, padding=1)})
+        self.out = nn.ModuleDict({"norm": group_norm(c, last),
+                                  "conv": nn.Conv2d(last, channels, 3, padding=1)})
 
     def frame_bias(self, is_image, frames):
         offsets = torch.arange(frames)[None] - torch.arange(frames)[:, None]

@@ -191,7 +191,7 @@ test("longer videos than the networks were trained on", async (t) => {
   });
 });
 
-test("a user's video is enlarged, of any length, and of any size where it may be padded", async (t) => {
+test("a user's video of any length is enlarged, and of any size where padded", async (t) => {
   await using cascade = await open();
   const values = Uint8Array.from({ length: 3 * 6 * 10 * 3 }, (_, at) => (at * 31) % 256);
   const frames = tensor(values, { shape: [1, 3, 6, 10, 3] });

@@ -72,7 +72,7 @@ function drawn(place: number, count: number, scale: number): Float32Array {
   });
 }
 
-/** Writes a stage's network with weights that say something, unlike those that training begins with. */
+/** Writes a stage's network. Its weights say something, unlike those that training begins with. */
 export async function writeStage(folder: string, config: ImagenVideoConfigInput): Promise<void> {
   await using network = await VideoStage.random(config, { seed: 1 });
   await network.save(folder);

@@ -115,8 +115,8 @@ at::Tensor Stage::embedding(const Call& call, const TextContext& text) const {
 at::Tensor Stage::frame_bias(const at::Tensor& is_clip_B, int64_t frames) const {
   const at::Tensor bias_1HTT = relative_bias(frame_table_KH_, frames, config_.max_distance);
   const at::Tensor same_TT = at::eye(frames, is_clip_B.options());
-  const at::Tensor seen_BTT = is_clip_B.view({-1, 1, 1}).logical_or(same_TT);
-  return bias_1HTT.masked_fill(seen_BTT.logical_not().unsqueeze(1), kLowest);
+  const at::Tensor seen_BTT = is_clip_B.view({-1, 1, 1}).bitwise_or(same_TT);
+  return at::where(seen_BTT.unsqueeze(1), bias_1HTT, kLowest);
 }
 
 NamedTensors Stage::predict(Call& call, JobContext& context) {
