@@ -1,4 +1,4 @@
-import { framesForm } from "../media/frames_writer.js";
+import { readyFor } from "../media/frames_writer.js";
 import { writeImage } from "../media/image.js";
 import { requireFolderOf } from "../media/paths.js";
 import { VIDEO_ENDINGS } from "../media/video.js";
@@ -64,10 +64,8 @@ export default defineCommand({
     const load = loadOptions(args, signal);
     const sheet = args["contact-sheet"];
     // Before the work, not after it.
-    framesForm(args.out, options.frames ?? 2);
-    for (const path of [args.out, ...(sheet === undefined ? [] : [sheet])]) {
-      await requireFolderOf(path);
-    }
+    await readyFor(args.out, options.frames ?? 2);
+    if (sheet !== undefined) await requireFolderOf(sheet);
     await using cascade = await VideoCascade.load(args.model, load);
     const bar = new VideoProgress(output);
     try {

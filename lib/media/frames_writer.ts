@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import { invalidArgument, TorchsightError } from "../core/errors.js";
+import { findFfmpeg } from "./ffmpeg.js";
 import { IMAGE_ENDINGS, type RawImage, writeImage } from "./image.js";
 import { requireFolderOf } from "./paths.js";
 import { VIDEO_ENDINGS, type VideoWriter, videoWriter } from "./video_writer.js";
@@ -35,6 +36,20 @@ export function framesForm(path: string, count: number): FramesForm {
   if (among(VIDEO_ENDINGS)) return "video";
   const expected = `an ending of ${VIDEO_ENDINGS.join(", ")}, or a folder`;
   throw invalidArgument(count === 1 ? "the file" : "the file of several frames", expected, path);
+}
+
+/**
+ * The form that a path asks for, once it is sure that frames can be written there: for what takes
+ * long to make.
+ *
+ * @throws what {@link framesForm} throws; `NOT_FOUND` for a missing folder; `UNSUPPORTED` where a
+ *   video is asked for and there is no ffmpeg
+ */
+export async function readyFor(path: string, count: number): Promise<FramesForm> {
+  const form = framesForm(path, count);
+  await requireFolderOf(path);
+  if (form === "video") await findFfmpeg();
+  return form;
 }
 
 /**

@@ -17,7 +17,7 @@ import {
   publishedCascade,
   type StageLoadOptions,
 } from "../models/imagen_video/index.js";
-import { T5Encoder, type TextFeatures } from "../models/t5/index.js";
+import type { TextFeatures } from "../models/t5/index.js";
 import { checkNetworks, readNetworks, StageNetworks } from "./networks.js";
 import type { GenerateVideoOptions, UpscaleOptions, VideoSource } from "./options.js";
 import type { CascadeProgress } from "./progress.js";
@@ -55,7 +55,6 @@ export class VideoCascade {
   readonly config: CascadeConfig;
   /** The networks' configs, by the names of the stages. */
   readonly networks: Readonly<Record<string, ImagenVideoConfig>>;
-  readonly #folder: string | undefined;
   readonly #stages: StageNetworks;
   readonly #prompts: PromptReader;
   #disposed = false;
@@ -68,7 +67,6 @@ export class VideoCascade {
     const { keep = false, ...load } = withoutControl(options);
     this.config = cascade;
     this.networks = networks;
-    this.#folder = folder;
     this.#stages = new StageNetworks(cascade, networks, folder, load, keep);
     // T5 overflows in float16; it is small beside what it serves.
     const dtype = load.dtype === "float16" ? "float32" : load.dtype;
@@ -164,12 +162,7 @@ export class VideoCascade {
           await steps.run(network.save(join(folder, stage.folder), steps.control));
         });
       }
-      const { text } = this.config;
-      if (text && this.#folder !== undefined) {
-        const path = join(this.#folder, text.folder);
-        await using encoder = await steps.run(T5Encoder.load(path, steps.control));
-        await steps.run(encoder.save(join(folder, text.folder), steps.control));
-      }
+      await this.#prompts.save(folder, steps);
       writeFileSync(join(folder, CASCADE_FILE), configText(this.config));
     });
   }

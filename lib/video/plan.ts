@@ -25,6 +25,8 @@ export interface PlannedStage {
   picture: boolean;
   fps: number;
   tile: StageSettings["tile"];
+  /** Whether each evaluation is two: with the text, and without. */
+  guided: boolean;
   /** Steps that the first stage leaves out. */
   skip: number;
   /** Evaluations of the network, a guided one counted once. */
@@ -93,10 +95,11 @@ export function planStages(of: Networks, asked: Asked): PlannedStage[] {
     const network = of.networks[stage.name]!;
     checkSides(stage, size, network, asked.pad);
     const evaluations = evaluationsOf(stage, skip, asked.repeats ?? 1);
-    const passes = twice(stage.guidance) ? 2 : 1;
-    const flops = evaluations * passes * flopsOf(network, size, of.cascade.text?.max_length ?? 0);
+    const guided = isGuided(stage.guidance);
+    const each = flopsOf(network, size, of.cascade.text?.max_length ?? 0);
+    const flops = evaluations * (guided ? 2 : 1) * each;
     const { tile } = asked.settings?.[stage.name] ?? {};
-    planned.push({ stage, place, size, picture, fps, tile, skip, evaluations, flops });
+    planned.push({ stage, place, size, picture, fps, tile, guided, skip, evaluations, flops });
     before = size;
   }
   return planned;
@@ -174,8 +177,7 @@ function weightOf(guidance: number | GuidanceFields): number {
   return Math.max(weight ?? scale - 1, low);
 }
 
-/** Whether each evaluation is two: with the text, and without. */
-function twice(guidance: number | GuidanceFields): boolean {
+function isGuided(guidance: number | GuidanceFields): boolean {
   const one = typeof guidance === "object" && guidance.passes === "one";
   return !one && weightOf(guidance) > 0;
 }

@@ -1,10 +1,11 @@
 /** From prompts to what the stages read. */
 import { join } from "node:path";
 import { withoutControl } from "../core/compose.js";
-import { ones } from "../core/create.js";
+import { ones, tensor } from "../core/create.js";
 import { invalidArgument, TorchsightError } from "../core/errors.js";
 import type { Job, Progress } from "../core/job.js";
 import { ops } from "../core/ops.js";
+import { tidy } from "../core/scope.js";
 import { Tensor } from "../core/tensor.js";
 import type { CascadeConfig } from "../models/imagen_video/index.js";
 import { T5Encoder, type T5LoadOptions, TextFeatures } from "../models/t5/index.js";
@@ -55,13 +56,14 @@ export class PromptReader {
         () => {},
       );
       if (!texts.includes("")) return read;
-      const said = texts.map((text) => (text === "" ? 0 : 1));
-      using rows = ones([texts.length, 1], { dtype: "int64" });
-      for (const [row, one] of said.entries()) rows.set([row], one);
-      const features = ops.mul(read.features, ops.unsqueeze(rows, -1).to(read.features.dtype));
-      const mask = ops.mul(read.mask, rows).as("int64");
-      read.dispose();
-      return new TextFeatures({ features, mask });
+      const seen = texts.map((text) => (text === "" ? 0n : 1n));
+      return tidy(() => {
+        const rows = tensor(BigInt64Array.from(seen), { shape: [texts.length, 1] });
+        const features = ops.mul(read.features, ops.unsqueeze(rows, -1).to(read.features.dtype));
+        const mask = ops.mul(read.mask, rows).as("int64");
+        read.dispose();
+        return new TextFeatures({ features, mask });
+      });
     } finally {
       if (!this.#keep) await encoder[Symbol.asyncDispose]();
     }
@@ -92,6 +94,14 @@ export class PromptReader {
     if (!without) return { text, text_mask };
     const [negatives, negative_mask] = put(without) as [Tensor, Tensor];
     return { text, text_mask, negative: negatives, negative_mask };
+  }
+
+  /** Writes the encoder and its tokenizer into their folder below the cascade's. */
+  async save(folder: string, runner: Runner): Promise<void> {
+    if (!this.#text || this.#folder === undefined) return;
+    const { encoder } = await this.#open(runner);
+    await runner.run(encoder.save(join(folder, this.#text.folder), runner.control), () => {});
+    if (!this.#keep) await encoder[Symbol.asyncDispose]();
   }
 
   dispose(): void {

@@ -1,6 +1,6 @@
 /** From what a user asks for to what the stages are given. */
 import { checkWholeNumber } from "../core/checks.js";
-import { invalidArgument } from "../core/errors.js";
+import { invalidArgument, TorchsightError } from "../core/errors.js";
 import { Known } from "./known.js";
 import type { GenerateVideoOptions } from "./options.js";
 import { type Networks, type PlannedStage, planStages } from "./plan.js";
@@ -35,6 +35,7 @@ export async function requestOf(
     repeats: options.known?.repeats,
   });
   warnOfLength(planned);
+  if (prompt === undefined) refuseGuided(planned);
   const known = options.known && new Known(options.known, planned.at(-1)!.size.frames);
   const samples = samplesOf({
     "the prompt": countOf("the prompt", prompt),
@@ -66,13 +67,21 @@ function seedsOf(seed: number | readonly number[] | undefined, samples: number):
   return Array.from({ length: samples }, (_, sample) => (seed ?? 0) + sample);
 }
 
+/** Without a text there is nothing to be guided by. */
+function refuseGuided(planned: readonly PlannedStage[]): void {
+  const guided = planned.find((one) => one.guided);
+  if (!guided) return;
+  const expected = `a text, or guidance 0, for the text of stage ${guided.stage.name}`;
+  throw new TorchsightError("BAD_INPUT", `expected ${expected} but received nothing`);
+}
+
 /** Frames see each other as far as networks were trained; beyond that the quality falls. */
 function warnOfLength(planned: readonly PlannedStage[]): void {
   const longer = planned.find(({ stage, size }) => size.frames > stage.frames);
   if (!longer) return;
   const { stage, size } = longer;
   process.emitWarning(
-    `stage ${stage.name} makes ${size.frames} frames, more than the ${stage.frames} of its training`,
+    `stage ${stage.name} makes ${size.frames} frames, and was trained on ${stage.frames}`,
     "TorchsightWarning",
   );
 }

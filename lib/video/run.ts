@@ -128,17 +128,18 @@ async function sampleStage(
   const job = network.module.call("sample", inputs, { args, ...steps.control });
   const stop = job.onProgress(({ done }) => steps.progress(clock.tell(done)));
   try {
-    for await (const item of job) {
-      const step = Number(item.step.item());
-      const frames = keep(item.preview).as("uint8");
-      item.step.dispose();
+    for await (const { preview, step } of job) {
+      const made = Number(step.item());
+      step.dispose();
+      steps.check();
+      const frames = keep(preview).as("uint8");
       const { name, sampler } = args;
-      await steps.emit(disposable({ stage: name!, step, steps: sampler!.steps ?? step, frames }));
+      const all = sampler!.steps ?? made;
+      await steps.emit(disposable({ stage: name!, step: made, steps: all, frames }));
     }
   } finally {
     stop();
   }
-  const { video } = await job;
-  Object.assign(steps.stats, { ran: steps.stats.ran + (job.stats?.ran ?? 0) });
+  const { video } = await steps.run(job, () => {});
   return video;
 }

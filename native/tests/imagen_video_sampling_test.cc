@@ -165,6 +165,23 @@ TEST_CASE("imagen_video: a network of norms of pixels computes the same in tiles
   CHECK((near - whole).abs().max().item<double>() > 1e-3);
 }
 
+TEST_CASE("imagen_video: tiles that fade into each other leave no seams") {
+  const auto module = random_model(config_of(R"({"dim_mults": [1, 1], "blocks": [1, 1],
+      "self_attention": [0, 0], "text_attention": [0, 0]})"));
+  const std::string size = R"({"height": 24, "width": 48, "frames": 1)";
+  const std::string tile = R"(, "tile": {"size": 24, "overlap": 12}})";
+  const at::Tensor video = sampled(*module, {}, options_of(size + tile));
+  // Tiles begin at 0, 12 and 24, and end at 24, 36 and 48.
+  const at::Tensor energy_W = video.diff(1, -1).square().mean(c10::IntArrayRef({0, 1, 2, 3}));
+  const at::Tensor seams = at::tensor({11, 23, 35}, at::kLong);
+  const at::Tensor inside = at::ones_like(energy_W).index_fill(0, seams, 0);
+  const double interior = ((energy_W * inside).sum() / inside.sum()).item<double>();
+  CHECK(energy_W.index_select(0, seams).mean().item<double>() <= 1.2 * interior);
+  const at::Tensor cut =
+      sampled(*module, {}, options_of(size + R"(, "tile": {"size": 24, "overlap": 0}})"));
+  CHECK((cut - video).abs().max().item<double>() > 1e-3);
+}
+
 TEST_CASE("imagen_video: a seed decides on a video, whatever else is in the batch") {
   const auto module = random_model(config_of());
   const at::Tensor text = at::randn({2, 4, 6});

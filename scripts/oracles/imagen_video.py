@@ -45,7 +45,7 @@ CASES = {
                                 size=(4, 8), mask=(0, 5)),
     "guided": dict(config=dict(SMALL, guidance_input=True, temporal="none", dim_mults=[1],
                                blocks=[1], self_attention=[1], text_attention=[0])),
-    "pixel_norm": dict(config=dict(SMALL, temporal="convolution", norm="rms",
+    "pixel_norm": dict(config=dict(SMALL, dim=4, temporal="convolution", norm="rms",
                                    dim_mults=[2, 3])),
     "one_frame": dict(config=dict(SMALL, temporal="both"), frames=1),
 }

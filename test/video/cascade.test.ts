@@ -183,7 +183,12 @@ test("one frame is a picture, as a frame of a batch of pictures", async (t) => {
 
 test("longer videos than the networks were trained on", async (t) => {
   await using cascade = await open();
+  const told: string[] = [];
+  const listen = ({ message }: Error) => told.push(message);
+  process.on("warning", listen);
   using video = await cascade.generate({ prompt: "", frames: 6, stages: 2 });
+  process.off("warning", listen);
+  t.true(told.includes("stage base makes 3 frames, and was trained on 2"));
   t.is(video.length, 6);
   await t.throwsAsync(async () => await cascade.generate({ prompt: "", frames: 3 }), {
     code: "BAD_INPUT",
@@ -275,7 +280,7 @@ test("bad input is refused by stage and tensor", async (t) => {
   await refused({}, "BAD_INPUT", /text of stage base/);
   await refused({ prompt: 3 }, "BAD_INPUT", /the prompt/);
   await refused({ prompt: [] }, "BAD_INPUT", /the prompt/);
-  await refused({ negativePrompt: "a bird" }, "BAD_INPUT", /the prompt/);
+  await refused({ negativePrompt: "a bird", guidance: 0 }, "BAD_INPUT", /the prompt/);
   const long = "a bird and ".repeat(9);
   await refused({ prompt: long }, "BAD_INPUT", /at most 12 tokens for the prompt/);
   await refused({ prompt: ["", "", ""], seed: [1, 2] }, "BAD_INPUT", /3, one for each, for seed/);
