@@ -1,12 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { folderOf, readConfig } from "../core/checkpoint.js";
+import { folderOf, readConfig, resolveModel } from "../core/checkpoint.js";
 import { type ComposeControl, composeJob, type Steps, withoutControl } from "../core/compose.js";
 import { configText } from "../core/config.js";
 import { invalidArgument, TorchsightError } from "../core/errors.js";
 import type { Job } from "../core/job.js";
+import type { LoadOptions } from "../core/load.js";
 import { tidy } from "../core/scope.js";
-import { locate } from "../hub/index.js";
 import {
   CASCADE_FILE,
   type CascadeConfig,
@@ -15,7 +15,6 @@ import {
   parseCascade,
   parseConfig,
   publishedCascade,
-  type StageLoadOptions,
 } from "../models/imagen_video/index.js";
 import type { TextFeatures } from "../models/t5/index.js";
 import { checkNetworks, readNetworks, StageNetworks } from "./networks.js";
@@ -27,7 +26,7 @@ import { GeneratedVideo } from "./result.js";
 import { runStages, type VideoPreview } from "./run.js";
 
 /** How a cascade is loaded. */
-export interface CascadeLoadOptions extends StageLoadOptions {
+export interface CascadeLoadOptions extends LoadOptions {
   /**
    * Keeps the networks that were used in memory until the cascade is disposed of, for several calls
    * in a row. Default false: one at a time.
@@ -74,20 +73,18 @@ export class VideoCascade {
   }
 
   /**
-   * Opens a folder, the name of a cascade that ships with the package, or `org/name` from the hub's
-   * cache. `cascade.json` and the configs of all networks are read and checked; weights are read
-   * when they are used. With a `seed`, they are drawn from it instead.
+   * Opens a folder, or the name of a cascade that ships with the package. `cascade.json` and the
+   * configs of all networks are read and checked; weights are read when they are used. With a
+   * `seed`, they are drawn from it instead.
    *
    * The job rejects with `NOT_FOUND`, and with `BAD_CONFIG` naming the stage that does not fit.
    */
   static load(pathOrName: string, options: CascadeLoadOptions = {}): Job<VideoCascade> {
-    return composeJob(options, async (steps) => {
+    return composeJob(options, async () => {
       if (typeof pathOrName !== "string") {
         throw invalidArgument("the cascade", "a path or a name", pathOrName);
       }
-      const plain = withoutControl(options);
-      const path = await steps.run(locate(pathOrName, { ...plain, ...steps.control }));
-      const folder = folderOf(path);
+      const folder = folderOf(resolveModel(pathOrName));
       const given = readConfig(folder, CASCADE_FILE);
       if (given === undefined) {
         throw new TorchsightError("NOT_FOUND", `there is no ${CASCADE_FILE} in ${folder}`);

@@ -4,12 +4,12 @@ import { readConfig } from "../core/checkpoint.js";
 import { withoutControl } from "../core/compose.js";
 import { badField } from "../core/config.js";
 import { TorchsightError } from "../core/errors.js";
+import type { LoadOptions } from "../core/load.js";
 import {
   type CascadeConfig,
   type ImagenVideoConfig,
   parseConfig,
   type StageFields,
-  type StageLoadOptions,
   strideOf,
   VideoStage,
 } from "../models/imagen_video/index.js";
@@ -21,7 +21,7 @@ export class StageNetworks {
   readonly configs: Readonly<Record<string, ImagenVideoConfig>>;
   readonly #stages: readonly StageFields[];
   readonly #folder: string | undefined;
-  readonly #options: StageLoadOptions;
+  readonly #options: LoadOptions;
   readonly #keep: boolean;
   readonly #kept = new Map<string, VideoStage>();
 
@@ -30,7 +30,7 @@ export class StageNetworks {
     { stages }: CascadeConfig,
     configs: Readonly<Record<string, ImagenVideoConfig>>,
     folder: string | undefined,
-    options: StageLoadOptions,
+    options: LoadOptions,
     keep: boolean,
   ) {
     this.configs = configs;
@@ -52,13 +52,22 @@ export class StageNetworks {
     work: (network: VideoStage) => Promise<T>,
   ): Promise<T> {
     const kept = this.#kept.get(stage.name);
-    const network = kept ?? (await runner.run(this.#open(stage, runner), () => {}));
-    if (this.#keep) this.#kept.set(stage.name, network);
+    const network =
+      kept ?? this.#held(stage.name, await runner.run(this.#open(stage, runner), () => {}));
     try {
       return await work(network);
     } finally {
       if (!this.#keep) await network[Symbol.asyncDispose]();
     }
+  }
+
+  /** The network to use: of two that were opened at a time, the first is kept. */
+  #held(name: string, opened: VideoStage): VideoStage {
+    if (!this.#keep) return opened;
+    const first = this.#kept.get(name);
+    if (first) opened.dispose();
+    else this.#kept.set(name, opened);
+    return first ?? opened;
   }
 
   dispose(): void {

@@ -127,8 +127,10 @@ export class PromptReader {
       T5Encoder.load(join(this.#folder, text.folder), options),
       () => {},
     );
-    if (this.#keep) this.#kept = encoder;
-    return { encoder, length: text.max_length };
+    // Of two that were opened at a time, the first is kept.
+    if (this.#keep && this.#kept) encoder.dispose();
+    else if (this.#keep) this.#kept = encoder;
+    return { encoder: this.#kept ?? encoder, length: text.max_length };
   }
 }
 
