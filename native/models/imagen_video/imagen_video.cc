@@ -157,13 +157,8 @@ NamedTensors Stage::predict(Call& call, JobContext& context) {
 }
 
 NamedTensors Stage::sample(Call& call, JobContext& context) {
-  const auto network = [this](NamedTensors inputs, JobContext& evaluation) {
-    Call of_network;
-    of_network.inputs = std::move(inputs);
-    return predict(of_network, evaluation).front().second;
-  };
   try {
-    return sample_video(config_, network, unet_.memory(), call, context);
+    return sample_video(*this, config_, unet_.memory(), call, context);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kDiverged) throw;
     // Weights that are none are what it mostly comes from.
