@@ -91,6 +91,7 @@ export { type HubOptions, locate, type Pulled, type PullOptions, pull } from "./
 export { type LaunchedGroup, launchedGroup } from "./launch/environment.js";
 export type { LauncherGroup, LaunchOption } from "./launch/join.js";
 export type { Colour } from "./media/colours.js";
+export { contactSheet, type SheetOptions } from "./media/contact_sheet.js";
 export { type DrawnBox, type DrawOptions, drawBoxes } from "./media/draw.js";
 export {
   type DecodeOptions,
@@ -205,3 +206,15 @@ export {
   type TrainerOptions,
 } from "./train/index.js";
 export { type Verification, type VerifyOptions, verify } from "./verify/verify.js";
+export * as video from "./video/index.js";
+export {
+  type CascadeLoadOptions,
+  type CascadeProgress,
+  GeneratedVideo,
+  type GenerateVideoOptions,
+  type KnownVideo,
+  type UpscaleOptions,
+  VideoCascade,
+  type VideoJob,
+  type VideoPreview,
+} from "./video/index.js";

@@ -33,6 +33,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Tell how well pictures fit texts",
     load: async () => (await import("./similar.js")).default,
   },
+  "generate-video": {
+    summary: "Make a video of a sentence",
+    load: async () => (await import("./generate_video.js")).default,
+  },
   shapes: {
     summary: "Draw a clip of Shapes World, and tell all that is known of it",
     load: async () => (await import("./shapes.js")).default,

@@ -59,7 +59,8 @@ export function evaluationText(evaluation: Evaluation): string {
   return `${parts.join(", ")} on ${samples} samples`;
 }
 
-function duration(seconds: number): string {
+/** A time to wait, in words. */
+export function duration(seconds: number): string {
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;

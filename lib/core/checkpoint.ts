@@ -50,6 +50,9 @@ export interface Checkpoint {
 /** Models that ship with the package. */
 const ASSETS = fileURLToPath(new URL("../../assets/", import.meta.url));
 
+/** What a folder of `ASSETS` has that is a model: one network, or a cascade of them. */
+const MODEL_FILES = ["config.json", "cascade.json"];
+
 /**
  * The absolute path of a model: a folder or file as it stands, else a name in the package's assets,
  * else `org/name` or `org/name@revision` in the hub's cache. Throws `NOT_FOUND` with what to do.
@@ -58,7 +61,8 @@ export function resolveModel(pathOrName: string): string {
   const path = resolve(pathOrName);
   if (existsSync(path)) return path;
   const asset = join(ASSETS, pathOrName);
-  if (/^[\w.-]+$/.test(pathOrName) && existsSync(join(asset, "config.json"))) return asset;
+  const isModel = MODEL_FILES.some((file) => existsSync(join(asset, file)));
+  if (/^[\w.-]+$/.test(pathOrName) && isModel) return asset;
   const hub = parseHubName(pathOrName);
   if (hub) return completeSnapshot(hub);
   throw new TorchsightError("NOT_FOUND", `there is no model ${pathOrName}`);

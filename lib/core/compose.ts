@@ -3,12 +3,12 @@ import { Job, type JobControl, type JobDriver, type JobStats, type Progress } fr
 import { checkControl } from "./jobs.js";
 
 /** Control of a job made of others. */
-export interface ComposeControl extends JobControl {
-  onProgress?: ((progress: Progress) => void) | undefined;
+export interface ComposeControl<P = Progress> extends JobControl {
+  onProgress?: ((progress: P) => void) | undefined;
 }
 
 /** Options without those of the job, which a composed job hands to its parts itself. */
-export function withoutControl<T extends ComposeControl>(
+export function withoutControl<T extends ComposeControl<never>>(
   options: T,
 ): Omit<T, "onProgress" | "signal" | "deadline" | "priority"> {
   const { onProgress: _, signal: __, deadline: ___, priority: ____, ...rest } = options;
@@ -19,20 +19,21 @@ export function withoutControl<T extends ComposeControl>(
  * What the parts of a composed job share.
  *
  * @typeParam S - what the whole streams
+ * @typeParam P - what its progress looks like
  */
-export class Steps<S = never> {
+export class Steps<S = never, P extends Progress = Progress> {
   /** Sums of the parts, and the largest memory high-water mark. */
   readonly stats: JobStats = { queued: 0, ran: 0, peakBytes: 0 };
-  readonly #control: ComposeControl;
+  readonly #control: ComposeControl<P>;
   readonly #signal: AbortSignal;
-  readonly #driver: Pick<JobDriver<unknown, Progress, S>, "progressed" | "streamed">;
+  readonly #driver: Pick<JobDriver<unknown, P, S>, "progressed" | "streamed">;
   readonly #ends: number;
 
   /** @internal Made by {@link composeJob}. */
   constructor(
-    control: ComposeControl,
+    control: ComposeControl<P>,
     signal: AbortSignal,
-    driver: Pick<JobDriver<unknown, Progress, S>, "progressed" | "streamed">,
+    driver: Pick<JobDriver<unknown, P, S>, "progressed" | "streamed">,
   ) {
     this.#control = control;
     this.#signal = signal;
@@ -88,13 +89,16 @@ export class Steps<S = never> {
   }
 
   /** Tells how far the whole is. */
-  progress(progress: Progress): void {
+  progress(progress: P): void {
     this.#driver.progressed(progress);
   }
 
-  /** Waits for a part; its progress becomes the whole's. */
-  async run<T, I>(job: Job<T, Progress, I>): Promise<T> {
-    job.onProgress((progress) => this.progress(progress));
+  /** Waits for a part; its progress becomes the whole's, or what `tell` makes of it. */
+  async run<T, I>(
+    job: Job<T, Progress, I>,
+    tell: (progress: Progress) => void = (progress) => this.progress(progress as P),
+  ): Promise<T> {
+    job.onProgress(tell);
     try {
       return await job;
     } finally {
@@ -110,11 +114,11 @@ export class Steps<S = never> {
  * One job out of several: a cancel, a deadline and a priority reach every part, and a cancelled
  * whole always rejects with `CANCELLED`. `work` runs its parts through {@link Steps.run}.
  */
-export function composeJob<T, S = never>(
-  control: ComposeControl,
-  work: (steps: Steps<S>) => Promise<T>,
-): Job<T, Progress, S> {
-  const job = new Job<T, Progress, S>((driver) => {
+export function composeJob<T, S = never, P extends Progress = Progress>(
+  control: ComposeControl<P>,
+  work: (steps: Steps<S, P>) => Promise<T>,
+): Job<T, P, S> {
+  const job = new Job<T, P, S>((driver) => {
     const abort = new AbortController();
     const cancel = (reason: unknown) => abort.abort(reason);
     // What is none is told by the check below.
@@ -122,7 +126,7 @@ export function composeJob<T, S = never>(
     const forward = () => cancel(signal?.reason);
     if (signal?.aborted) forward();
     signal?.addEventListener("abort", forward, { once: true });
-    const steps = new Steps<S>(control, abort.signal, driver);
+    const steps = new Steps<S, P>(control, abort.signal, driver);
     driver.started();
     const run = async (): Promise<T> => {
       checkControl(control);

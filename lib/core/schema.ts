@@ -15,7 +15,8 @@ export interface TensorSpec {
 /** One option of a method: what `args` of a call may hold. */
 export interface OptionSpec {
   name: string;
-  type: "bool" | "int" | "float" | "string" | "int[]";
+  /** `json` is any value, which the method checks itself. */
+  type: "bool" | "int" | "float" | "string" | "int[]" | "json";
   /** What is taken where a call leaves it out; `null` for nothing. */
   default: unknown;
   doc: string;

@@ -2,9 +2,11 @@
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import { invalidArgument, TorchsightError } from "../core/errors.js";
+import { findFfmpeg } from "./ffmpeg.js";
 import { IMAGE_ENDINGS, type RawImage, writeImage } from "./image.js";
 import { requireFolderOf } from "./paths.js";
 import { VIDEO_ENDINGS, type VideoWriter, videoWriter } from "./video_writer.js";
+import { partialOf, publish, removePartial } from "./whole.js";
 
 /** What frames are written as. */
 export type FramesForm = "picture" | "video" | "folder";
@@ -37,6 +39,20 @@ export function framesForm(path: string, count: number): FramesForm {
 }
 
 /**
+ * The form that a path asks for, once it is sure that frames can be written there: for what takes
+ * long to make.
+ *
+ * @throws what {@link framesForm} throws; `NOT_FOUND` for a missing folder; `UNSUPPORTED` where a
+ *   video is asked for and there is no ffmpeg
+ */
+export async function readyFor(path: string, count: number): Promise<FramesForm> {
+  const form = framesForm(path, count);
+  await requireFolderOf(path);
+  if (form === "video") await findFfmpeg();
+  return form;
+}
+
+/**
  * Writes frames in the form that {@link framesForm} tells. In a folder, which is made where it is
  * missing, they are `00000.png`, `00001.png`, …
  *
@@ -50,22 +66,43 @@ export async function writeFrames(
 ): Promise<void> {
   const form = framesForm(path, count);
   if (form === "video") return await writeVideo(path, frames, fps, signal);
-  if (form === "folder") {
-    if (existsSync(path) && !statSync(path).isDirectory()) {
-      throw invalidArgument("the folder of the frames", "a folder", path);
-    }
-    await requireFolderOf(path);
-    mkdirSync(path, { recursive: true });
-  }
-  let at = 0;
+  if (form === "folder") return await writeFolder(path, frames, signal);
   for await (const frame of frames) {
-    if (signal?.aborted) {
-      throw new TorchsightError("CANCELLED", `writing ${path} was cancelled`);
-    }
-    const name = `${String(at).padStart(5, "0")}.png`;
-    await writeImage(frame, form === "folder" ? join(path, name) : path);
-    at += 1;
+    refuseCancelled(path, signal);
+    await writeImage(frame, path);
   }
+}
+
+function refuseCancelled(path: string, signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  throw new TorchsightError("CANCELLED", `writing ${path} was cancelled`);
+}
+
+/** A folder that is there is filled; one that is not appears once it has all frames. */
+async function writeFolder(
+  path: string,
+  frames: Iterable<RawImage> | AsyncIterable<RawImage>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const there = existsSync(path);
+  if (there && !statSync(path).isDirectory()) {
+    throw invalidArgument("the folder of the frames", "a folder", path);
+  }
+  await requireFolderOf(path);
+  const folder = there ? path : partialOf(path);
+  mkdirSync(folder, { recursive: true });
+  try {
+    let at = 0;
+    for await (const frame of frames) {
+      refuseCancelled(path, signal);
+      await writeImage(frame, join(folder, `${String(at).padStart(5, "0")}.png`));
+      at += 1;
+    }
+  } catch (error) {
+    if (!there) await removePartial(folder);
+    throw error;
+  }
+  if (!there) await publish(folder, path);
 }
 
 async function writeVideo(

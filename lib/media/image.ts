@@ -1,9 +1,11 @@
 /** Pictures in and out, by sharp. */
+import { writeFile } from "node:fs/promises";
 import { extname } from "node:path";
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { invalidArgument, TorchsightError } from "../core/errors.js";
 import { requireFile, requireFolderOf } from "./paths.js";
 import { luma, uncalibratedRgb } from "./pixels.js";
+import { partialOf, publish, removePartial, spaceReason } from "./whole.js";
 
 /** Pixels row by row, the channels of a pixel side by side, 8 bits each. */
 export interface RawImage {
@@ -177,10 +179,12 @@ export const IMAGE_ENDINGS = [
 
 /**
  * Writes raw pixels in the format of the file's ending: PNG, JPEG, WebP, GIF, TIFF or AVIF. JPEG
- * and WebP are written in a quality that keeps thin lines and small letters clean.
+ * and WebP are written in a quality that keeps thin lines and small letters clean. An existing file
+ * is replaced once the new one is whole.
  *
  * @throws `BAD_INPUT` for another ending, pixels that do not fit their size, or a picture larger
- *   than the format allows; `NOT_FOUND` for a missing folder.
+ *   than the format allows, and with the reason `NO_SPACE` where there is no room for it;
+ *   `NOT_FOUND` for a missing folder.
  */
 export async function writeImage(image: RawImage, path: string): Promise<void> {
   const picture = openRaw(rawOf(image));
@@ -190,15 +194,20 @@ export async function writeImage(image: RawImage, path: string): Promise<void> {
     throw invalidArgument("the picture's file", `an ending of ${IMAGE_ENDINGS.join(", ")}`, path);
   }
   await requireFolderOf(path);
+  const partial = partialOf(path);
   try {
     // Not forced: the format decides, these only tell how.
-    await picture
+    const bytes = await picture
       .toFormat(format as "png")
       .jpeg({ quality: 92, chromaSubsampling: "4:4:4", force: false })
       .webp({ quality: 92, smartSubsample: true, force: false })
-      .toFile(path);
+      .toBuffer();
+    await writeFile(partial, bytes);
   } catch (cause) {
-    const message = `expected a file that can be written for ${path}: ${reasonOf(cause)}`;
-    throw new TorchsightError("BAD_INPUT", message, { cause });
+    await removePartial(partial);
+    const why = reasonOf(cause);
+    const message = `expected a file that can be written for ${path}: ${why}`;
+    throw new TorchsightError("BAD_INPUT", message, { cause, reason: spaceReason(why) });
   }
+  await publish(partial, path);
 }

@@ -1,11 +1,10 @@
 /** Writes pictures as a video, by a child process that runs ffmpeg. */
-import { randomUUID } from "node:crypto";
-import { rename, rm } from "node:fs/promises";
-import { basename, dirname, extname, join, resolve } from "node:path";
+import { extname } from "node:path";
 import { invalidArgument, TorchsightError } from "../core/errors.js";
 import { FfmpegRun, findFfmpeg } from "./ffmpeg.js";
 import { decodeImage, type RawImage } from "./image.js";
 import { requireFolderOf } from "./paths.js";
+import { partialOf, publish, removePartial, spaceReason } from "./whole.js";
 
 /** What a video is to be. */
 export interface VideoWriterOptions {
@@ -66,7 +65,8 @@ export const VIDEO_ENDINGS = Object.keys(FORMATS) as (keyof typeof FORMATS)[];
  * or y4m (raw). An existing file is replaced once the new one is whole. In mp4 and webm a side that
  * is odd is padded by one black pixel.
  *
- * @throws `BAD_INPUT` for another ending, sizes or rates that are none, and frames of another size;
+ * @throws `BAD_INPUT` for another ending, sizes or rates that are none, frames of another size, and
+ *   files that cannot be written, with the reason `NO_SPACE` where there is no room for them;
  *   `NOT_FOUND` for a missing folder; `UNSUPPORTED` where there is no ffmpeg or it cannot write the
  *   format; `CANCELLED` where the signal ended the writing.
  *
@@ -113,8 +113,7 @@ class FfmpegWriter implements VideoWriter {
     this.#path = path;
     this.#options = options;
     this.#format = FORMATS[ending];
-    const name = `.${basename(path)}.${randomUUID()}.part`;
-    this.#partial = resolve(join(dirname(path), name));
+    this.#partial = partialOf(path);
   }
 
   async write(image: RawImage): Promise<void> {
@@ -154,7 +153,8 @@ class FfmpegWriter implements VideoWriter {
     const run = new FfmpegRun(program, [
       ...["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", `${width}x${height}`],
       ...["-framerate", String(fps), "-i", "pipe:0", ...this.#format],
-      ...["-y", `file:${this.#partial}`],
+      // What cannot be written at the very end is an error, too.
+      ...["-xerror", "-y", `file:${this.#partial}`],
     ]);
     run.stdout.resume();
     // A video that is never closed must not keep the process alive.
@@ -164,7 +164,7 @@ class FfmpegWriter implements VideoWriter {
     if (signal?.aborted) abort();
     this.#cleared = run.ended.then(async ({ code }) => {
       signal?.removeEventListener("abort", abort);
-      if (code !== 0) await rm(this.#partial, { force: true });
+      if (code !== 0) await removePartial(this.#partial);
     });
     return run;
   }
@@ -177,11 +177,7 @@ class FfmpegWriter implements VideoWriter {
     run.stdin.end();
     const { code } = await run.ended;
     if (code !== 0) throw await this.#failure(run);
-    await rename(this.#partial, this.#path).catch(async (cause: Error) => {
-      await rm(this.#partial, { force: true });
-      const message = `expected a file that can be written for ${this.#path}: ${cause.message}`;
-      throw new TorchsightError("BAD_INPUT", message, { cause });
-    });
+    await publish(this.#partial, this.#path);
   }
 
   /** Tells why a run failed, once it is cleared up. */
@@ -192,7 +188,8 @@ class FfmpegWriter implements VideoWriter {
     if (this.#options.signal?.aborted) return this.#cancelled();
     const missing = /Unknown encoder|Encoder not found/i.test(why);
     const message = `expected ffmpeg to write ${this.#path}: ${why}`;
-    return new TorchsightError(missing ? "UNSUPPORTED" : "BAD_INPUT", message);
+    const reason = spaceReason(why);
+    return new TorchsightError(missing ? "UNSUPPORTED" : "BAD_INPUT", message, { reason });
   }
 
   #cancelled(): TorchsightError {

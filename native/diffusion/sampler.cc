@@ -145,9 +145,14 @@ class Run {
   }
 
   void preview(int64_t step) {
-    if (options_.preview_every == 0 || (step + 1) % options_.preview_every != 0) return;
-    context_.emit({{"preview", request_.known ? request_.known->completed(x_BS_) : x_BS_},
-                   {"step", at::scalar_tensor(step + 1, at::kLong)}});
+    if (options_.preview_every == 0) return;
+    if ((step + 1) % options_.preview_every != 0 && step + 1 != options_.steps) return;
+    const at::Tensor seen_BS = request_.known ? request_.known->completed(x_BS_) : x_BS_;
+    if (request_.item) {
+      context_.emit(request_.item(seen_BS, step + 1));
+    } else {
+      context_.emit({{"preview", seen_BS}, {"step", at::scalar_tensor(step + 1, at::kLong)}});
+    }
   }
 
   Denoiser& denoiser_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -31,7 +32,7 @@ struct SamplerOptions {
   double gamma = 0.3;         // of kAncestral
   int64_t corrections = 0;    // steps of Langevin dynamics behind each step, one evaluation each
   double delta = 0.1;         // their size
-  int64_t preview_every = 0;  // steps; 0: none
+  int64_t preview_every = 0;  // steps, and at the last one; 0: none
   Guidance guidance;
   Threshold threshold;
 
@@ -50,7 +51,10 @@ struct SampleRequest {
   NoiseStreams streams;  // one for each sample
   std::optional<Known> known = {};
   at::Tensor start_BS = {};         // what a run with `skip` starts from
-  std::string phase = "denoising";  // as progress tells it
+  std::string phase = "denoising";  // as progress and errors tell it
+  /// The streamed item of x [B, ...S] after step `step`, from 1; by default `preview`, x itself,
+  /// and `step`.
+  std::function<NamedTensors(const at::Tensor& x_BS, int64_t step)> item = {};
 };
 
 /// Draws of a sample's stream that are not the sampler's own begin here.

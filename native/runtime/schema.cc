@@ -103,7 +103,7 @@ void check_option(const OptionSpec& spec, const Json& value) {
     value.as_string(spec.name);
   } else if (spec.type == "int[]") {
     value.as_ints(spec.name);
-  } else {
+  } else if (spec.type != "json") {
     throw Error(ErrorCode::kInternal, "expected a known type for option " + spec.name +
                                           " but received \"" + spec.type + "\"");
   }

@@ -24,7 +24,7 @@ struct TensorSpec {
 
 struct OptionSpec {
   std::string name;
-  std::string type;  // "bool" | "int" | "float" | "string" | "int[]"
+  std::string type;  // "bool" | "int" | "float" | "string" | "int[]" | "json", any value
   Json fallback;     // null: required unless `optional`
   std::string doc;
   bool optional = true;

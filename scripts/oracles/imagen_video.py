@@ -45,6 +45,8 @@ CASES = {
                                 size=(4, 8), mask=(0, 5)),
     "guided": dict(config=dict(SMALL, guidance_input=True, temporal="none", dim_mults=[1],
                                blocks=[1], self_attention=[1], text_attention=[0])),
+    "pixel_norm": dict(config=dict(SMALL, dim=4, temporal="convolution", norm="rms",
+                                   dim_mults=[2, 3])),
     "one_frame": dict(config=dict(SMALL, temporal="both"), frames=1),
 }
 
@@ -72,7 +74,23 @@ class Residual(nn.Module):
         return torch.stack(frames, 2)
 
 
+class PixelNorm(nn.Module):
+    """RMS over the channels of each pixel."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x):
+        columns = x.movedim(1, -1)
+        normed = F.rms_norm(columns, (columns.shape[-1],), eps=1e-6)
+        return (normed * self.weight + self.bias).movedim(-1, 1)
+
+
 def group_norm(c, channels):
+    if c.get("norm") == "rms":
+        return PixelNorm(channels)
     return nn.GroupNorm(c["norm_groups"], channels, eps=1e-6)
 
 
@@ -292,8 +310,8 @@ class Unet(nn.Module):
                 last = finer
             ups.insert(0, part)
         self.up.extend(ups)
-        self.out = nn.ModuleDict({"norm": group_norm(c, dim),
-                                  "conv": nn.Conv2d(dim, channels, 3, padding=1)})
+        self.out = nn.ModuleDict({"norm": group_norm(c, last),
+                                  "conv": nn.Conv2d(last, channels, 3, padding=1)})
 
     def frame_bias(self, is_image, frames):
         offsets = torch.arange(frames)[None] - torch.arange(frames)[:, None]

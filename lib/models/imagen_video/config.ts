@@ -42,6 +42,8 @@ export interface ImagenVideoConfig {
   context_width: number;
   head_dim: number;
   feed_forward_mult: number;
+  /** `group`: over groups of channels of a frame; `rms`: over the channels of each pixel. */
+  norm: "group" | "rms";
   norm_groups: number;
   norm_eps: number;
   /** Buckets of how far apart frames are, and the distance from which all share one. */
@@ -79,6 +81,7 @@ const FIELDS: Record<keyof ImagenVideoConfig, FieldSpec> = {
   context_width: { check: integer(1), fallback: 1024 },
   head_dim: { check: integer(1), fallback: 64 },
   feed_forward_mult: { check: integer(1), fallback: 2 },
+  norm: { check: oneOf("group", "rms"), fallback: "group" },
   norm_groups: { check: integer(1), fallback: 32 },
   norm_eps: { check: positive(1), fallback: 1e-6 },
   frame_buckets: { check: integer(4), fallback: 32 },

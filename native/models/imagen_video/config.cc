@@ -57,6 +57,7 @@ Config Config::from_json(const Json& json) {
   c.head = config.size("head_dim", tower_limits::kWidth, c.head);
   c.feed_forward = config.size("feed_forward_mult", 16, c.feed_forward);
   c.groups = config.size("norm_groups", tower_limits::kWidth, c.groups);
+  c.pixel_norm = config.choice<bool>("norm", {{"group", false}, {"rms", true}});
   c.norm_eps = config.positive("norm_eps", 1, c.norm_eps);
   c.buckets = config.size("frame_buckets", 1 << 12, c.buckets, 4);
   c.max_distance = config.size("frame_distance", 1 << 16, c.max_distance);

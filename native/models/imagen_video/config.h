@@ -41,6 +41,7 @@ struct Config {
   int64_t head = 64;
   int64_t feed_forward = 2;
   int64_t groups = 32;
+  bool pixel_norm = false;  // RMS over the channels of each pixel instead of groups
   double norm_eps = 1e-6;
   int64_t buckets = 32;  // of relative places of frames
   int64_t max_distance = 32;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "models/imagen_video/sampling.h"
 #include "nn/parameters.h"
 #include "nn/relative_bias.h"
 #include "runtime/error.h"
@@ -49,6 +50,8 @@ Stage::Stage(const Config& config, const ModuleOptions& options)
               {{"prediction", {}, {"B", channels, "T", "H", "W"}, false, 0}},
               {}},
              [this](Call& call, JobContext& context) { return predict(call, context); });
+  add_method(sample_schema(config),
+             [this](Call& call, JobContext& context) { return sample(call, context); });
 }
 
 std::vector<TensorSpec> Stage::input_specs() const {
@@ -112,8 +115,8 @@ at::Tensor Stage::embedding(const Call& call, const TextContext& text) const {
 at::Tensor Stage::frame_bias(const at::Tensor& is_clip_B, int64_t frames) const {
   const at::Tensor bias_1HTT = relative_bias(frame_table_KH_, frames, config_.max_distance);
   const at::Tensor same_TT = at::eye(frames, is_clip_B.options());
-  const at::Tensor seen_BTT = is_clip_B.view({-1, 1, 1}).logical_or(same_TT);
-  return bias_1HTT.masked_fill(seen_BTT.logical_not().unsqueeze(1), kLowest);
+  const at::Tensor seen_BTT = is_clip_B.view({-1, 1, 1}).bitwise_or(same_TT);
+  return at::where(seen_BTT.unsqueeze(1), bias_1HTT, kLowest);
 }
 
 NamedTensors Stage::predict(Call& call, JobContext& context) {
@@ -151,6 +154,20 @@ NamedTensors Stage::predict(Call& call, JobContext& context) {
       {"prediction", y_FCHW.unflatten(0, {batch, frames}).transpose(1, 2).contiguous()}};
   for (NamedTensor& one : call.taps.take()) results.push_back(std::move(one));
   return results;
+}
+
+NamedTensors Stage::sample(Call& call, JobContext& context) {
+  try {
+    return sample_video(*this, config_, unet_.memory(), call, context);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kDiverged) throw;
+    // Weights that are none are what it mostly comes from.
+    for (const Parameter& one : parameters()) {
+      if (at::isfinite(one.tensor).all().item<bool>()) continue;
+      throw Error(error.code(), std::string(error.what()) + ": so has the weight " + one.name);
+    }
+    throw;
+  }
 }
 
 std::unique_ptr<Module> make_stage(const Json& config, const ModuleOptions& options) {

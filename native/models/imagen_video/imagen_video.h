@@ -20,6 +20,7 @@ class Stage final : public Module {
  private:
   std::vector<TensorSpec> input_specs() const;
   NamedTensors predict(Call& call, JobContext& context);
+  NamedTensors sample(Call& call, JobContext& context);
   void check(const Call& call) const;
   at::Tensor embedding(const Call& call, const TextContext& text) const;
   /// [B, H, T, T]: by distance, and only itself for a frame of a picture.

@@ -32,6 +32,7 @@ at::Tensor Affine::conv(const at::Tensor& x_FCHW, int64_t stride) const {
 
 GroupNorm::GroupNorm(const Config& config, int64_t channels, const ModuleOptions& options)
     : groups(config.groups),
+      pixels(config.pixel_norm),
       eps(config.norm_eps),
       weight_C(at::empty({channels}, tensor_options(options))),
       bias_C(at::empty({channels}, tensor_options(options))) {}
@@ -42,7 +43,11 @@ void GroupNorm::add_parameters(std::vector<Parameter>& parameters, const std::st
 }
 
 at::Tensor GroupNorm::operator()(const at::Tensor& x_FCHW) const {
-  return at::group_norm(x_FCHW, groups, weight_C, bias_C, eps);
+  if (!pixels) return at::group_norm(x_FCHW, groups, weight_C, bias_C, eps);
+  const at::Tensor wide_FCHW = x_FCHW.to(at::promote_types(x_FCHW.scalar_type(), at::kFloat));
+  const at::Tensor scale_F1HW = (wide_FCHW.square().mean(1, true) + eps).rsqrt();
+  return (wide_FCHW * scale_F1HW).to(x_FCHW.scalar_type()) * weight_C.view({-1, 1, 1}) +
+         bias_C.view({-1, 1, 1});
 }
 
 ResidualBlock::ResidualBlock(const Config& config, int64_t in, int64_t out, bool shortcut,

@@ -26,9 +26,11 @@ struct Affine {
   at::Tensor conv(const at::Tensor& x_FCHW, int64_t stride = 1) const;
 };
 
-/// GroupNorm over each frame, statistics in float32 at least.
+/// GroupNorm over each frame, or RMS over the channels of each pixel, which sees no other pixel;
+/// statistics in float32 at least.
 struct GroupNorm {
   int64_t groups = 1;
+  bool pixels = false;
   double eps = 1e-6;
   at::Tensor weight_C, bias_C;
 

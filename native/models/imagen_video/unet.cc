@@ -13,6 +13,11 @@ at::Tensor doubled(const Affine& conv, const at::Tensor& x_FCHW) {
   return conv.conv(at::repeat_interleave(at::repeat_interleave(x_FCHW, 2, 2), 2, 3));
 }
 
+// Channels behind the way up: the last resampling of the efficient kind leads back to `dim`.
+int64_t last_width(const Config& config) {
+  return config.kind == Kind::kEfficient ? config.dim : config.levels.front().channels;
+}
+
 std::string of(const char* way, size_t level) {
   return std::string(way) + "." + std::to_string(level);
 }
@@ -42,8 +47,8 @@ void Mixing::add_parameters(std::vector<Parameter>& parameters, const std::strin
 Unet::Unet(const Config& config, const ModuleOptions& options)
     : config_(config),
       stem_({config.dim, config.channels + config.low_res_channels, 3, 3}, true, options),
-      out_norm_(config, config.dim, options),
-      out_({config.channels, config.dim, 3, 3}, true, options) {
+      out_norm_(config, last_width(config), options),
+      out_({config.channels, last_width(config), 3, 3}, true, options) {
   const auto& levels = config.levels;
   const size_t count = levels.size();
   const auto conv = [&](int64_t in, int64_t out) { return Affine({out, in, 3, 3}, true, options); };
