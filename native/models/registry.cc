@@ -1,6 +1,6 @@
 #include "models/registry.h"
 
-#include "models/diagnostics/diagnostics.h"
+#include "diagnostics/diagnostics.h"
 #include "models/gemma/gemma.h"
 #include "models/imagen_video/imagen_video.h"
 #include "models/owlvit/owlvit.h"

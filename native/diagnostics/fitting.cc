@@ -1,4 +1,4 @@
-#include "models/diagnostics/fitting.h"
+#include "diagnostics/fitting.h"
 
 #include <ATen/ATen.h>
 

@@ -1,4 +1,4 @@
-#include "models/diagnostics/diagnostics.h"
+#include "diagnostics/diagnostics.h"
 
 #include <ATen/ATen.h>
 
@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "diagnostics/fitting.h"
 #include "distributed/group.h"
-#include "models/diagnostics/fitting.h"
 #include "runtime/error.h"
 #include "training/trainer.h"
 
