@@ -1,6 +1,7 @@
 /**
  * `npm run demo`: a ViT-22B-style model of about 100 million parameters encodes a photograph, in
- * one process and split over two, and a third run is cancelled half-way.
+ * one process and split over two, and a third run is cancelled half-way; a small trained one tells
+ * what is in a scene, and where.
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
@@ -19,6 +20,7 @@ import {
   variant,
 } from "../lib/models/vit22b/index.js";
 import { drawTokens } from "./demo/picture.js";
+import { classifyScene } from "./demo/scene.js";
 
 const PHOTO = fileURLToPath(new URL("../assets/photos/chelsea.jpg", import.meta.url));
 const FOLDER = fileURLToPath(new URL("../build/demo/", import.meta.url));
@@ -151,4 +153,19 @@ async function main(): Promise<void> {
   say(path);
 }
 
+/** What the trained model sees in a scene that was never trained on. */
+async function scene(): Promise<void> {
+  const path = `${FOLDER}scene.png`;
+  const told = await classifyScene(path);
+  say();
+  say("A small model of this family, trained on scenes of coloured shapes, sees in a new one:");
+  for (const { label, probability, there } of told) {
+    const seen = `${(100 * probability).toFixed(1)} %`;
+    say(`  ${label.padEnd(18)} ${seen}${there ? "" : ", which is not there"}`);
+  }
+  say("The scene, and for each of these in turn where it is seen:");
+  say(path);
+}
+
 await main();
+await scene();

@@ -1,9 +1,11 @@
-/** The demo's picture: a photograph under its patch grid, and beside it the norms of its tokens. */
+/** The demo's pictures: what a model sees, and beside it a number for each of its patches. */
 import sharp from "sharp";
+import type { RawImage } from "../../lib/media/image.js";
 import { geometry } from "../../lib/models/vit22b/processing.js";
 
 /** Pixels of the picture for one pixel that the model sees. */
 const SCALE = 3;
+const SCENE_SCALE = 4;
 const MARGIN = 12;
 
 interface Canvas {
@@ -33,34 +35,62 @@ export async function drawTokens(
   const withGrid = paint(seen, (x, y, pixel) =>
     onLine(x, y, seen, grid) ? pixel.map((value) => 0.35 * value + 160) : pixel,
   );
-  const coloured = paint(seen, (x, y, pixel) => {
+  const bar: Canvas = { data: Buffer.alloc(seen.height * 24 * 3), width: 24, height: seen.height };
+  const scale = paint(bar, (_, y) => colourOf(1 - y / (bar.height - 1)));
+  await writeBeside([withGrid, coloured(seen, grid, shares), scale], path);
+  return [low.toFixed(2), high.toFixed(2)];
+}
+
+/**
+ * Draws a scene, larger, and beside it each map over it: dark where a patch speaks against a label
+ * or says nothing, yellow where it says the most for it.
+ *
+ * @param maps - one number a patch, row by row
+ */
+export async function drawMaps(
+  scene: RawImage,
+  grid: readonly [number, number],
+  maps: readonly Float32Array[],
+  path: string,
+): Promise<void> {
+  const { data, width, height } = scene;
+  const larger = await sharp(data, { raw: { width, height, channels: 3 } })
+    .resize(width * SCENE_SCALE, height * SCENE_SCALE, { kernel: "nearest" })
+    .raw()
+    .toBuffer();
+  const seen = { data: larger, width: width * SCENE_SCALE, height: height * SCENE_SCALE };
+  const painted = maps.map((map) => {
+    const high = Math.max(...map, Number.MIN_VALUE);
+    const shares = Array.from(map, (value) => Math.max(0, value) / high);
+    return coloured(seen, grid, shares);
+  });
+  await writeBeside([seen, ...painted], path);
+}
+
+/** The canvas under a colour for each patch, by shares from 0 to 1. */
+function coloured(seen: Canvas, grid: readonly [number, number], shares: number[]): Canvas {
+  return paint(seen, (x, y, pixel) => {
     const row = Math.floor((y * grid[0]) / seen.height);
     const column = Math.floor((x * grid[1]) / seen.width);
     const colour = colourOf(shares[row * grid[1] + column] ?? 0);
     return pixel.map((value, channel) => 0.25 * value + 0.75 * colour[channel]!);
   });
-  const bar: Canvas = { data: Buffer.alloc(seen.height * 24 * 3), width: 24, height: seen.height };
-  const scale = paint(bar, (_, y) => colourOf(1 - y / (bar.height - 1)));
-  const parts = [withGrid, coloured, scale];
+}
+
+/** Writes canvases of one height side by side. */
+async function writeBeside(parts: readonly Canvas[], path: string): Promise<void> {
   let left = MARGIN;
-  const overlays = parts.map((part) => {
-    const { data, width, height } = part;
-    const overlay = {
-      input: data,
-      raw: { width, height, channels: 3 as const },
-      left,
-      top: MARGIN,
-    };
+  const overlays = parts.map(({ data, width, height }) => {
+    const raw = { width, height, channels: 3 as const };
+    const overlay = { input: data, raw, left, top: MARGIN };
     left += width + MARGIN;
     return overlay;
   });
-  await sharp({
-    create: { width: left, height: seen.height + 2 * MARGIN, channels: 3, background: "#181818" },
-  })
+  const height = parts[0]!.height + 2 * MARGIN;
+  await sharp({ create: { width: left, height, channels: 3, background: "#181818" } })
     .composite(overlays)
     .png()
     .toFile(path);
-  return [low.toFixed(2), high.toFixed(2)];
 }
 
 /** The part of the photograph that the model sees, larger. */
