@@ -7,7 +7,16 @@ import { tensor } from "../../core/create.js";
 import { readTensors, writeTensors } from "../../core/files.js";
 import type { JobControl } from "../../core/job.js";
 import type { Tensor } from "../../core/tensor.js";
-import type { T5Encoder } from "../t5/index.js";
+
+/** What reads captions, as `T5Encoder` does. */
+export interface CaptionReader {
+  /** Width of its features. */
+  readonly config: { readonly d_model: number };
+  encodeText(
+    captions: readonly string[],
+    options: JobControl & { maxLength?: number | undefined },
+  ): PromiseLike<Disposable & { readonly features: Tensor; readonly mask: Tensor<"int64"> }>;
+}
 
 /** How captions are read and kept. */
 export interface CaptionFeaturesOptions {
@@ -47,16 +56,13 @@ const PROBE = "a large red square moves left, then spins";
  * ```
  */
 export class CaptionFeatures {
-  readonly #encoder: Pick<T5Encoder, "encodeText" | "config">;
+  readonly #encoder: CaptionReader;
   readonly #options: CaptionFeaturesOptions;
   readonly #rows = new Map<string, Row>();
   #folder: Promise<string> | undefined;
 
   /** Throws `BAD_INPUT` for options that mean nothing. The encoder stays the caller's. */
-  constructor(
-    encoder: Pick<T5Encoder, "encodeText" | "config">,
-    options: CaptionFeaturesOptions = {},
-  ) {
+  constructor(encoder: CaptionReader, options: CaptionFeaturesOptions = {}) {
     checkWholeNumber("maxLength", options.maxLength, 1);
     checkWholeNumber("most", options.most, 1);
     this.#encoder = encoder;
