@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from
 import { join } from "node:path";
 import { badField, objectOf, oneOf } from "../../core/config.js";
 import { load, MODULE_DTYPES, type ModuleDType } from "../../core/load.js";
+import { parseCascade } from "../../models/imagen_video/cascade_config.js";
 import { latestCheckpoint } from "../../train/index.js";
 import {
   anyObject,
@@ -92,6 +93,14 @@ export async function runCascadeRecipe<Config extends object>(
   const { out, resume = false, onMetrics, ...rest } = options;
   const model = join(out, "cascade");
   const recipes = cascade.stages.map(stageRecipe);
+  const described = {
+    format: "torchsight.cascade" as const,
+    version: 1 as const,
+    text: { folder: TEXT_FOLDER, max_length: recipes[0]!.text?.maxLength ?? 128 },
+    stages: cascade.stages.map((stage, place) => describe(stage, recipes[place]!)),
+  };
+  // Before any work: stages must follow from each other.
+  parseCascade(described);
   const stages: Record<string, Finished> = {};
   let encoder: string | undefined;
   for (const [place, { name }] of cascade.stages.entries()) {
@@ -108,14 +117,7 @@ export async function runCascadeRecipe<Config extends object>(
     encoder ??= existsSync(made) ? made : own.text?.encoder;
     await writeStage(stages[name].model, join(model, name), cascade.dtype);
   }
-  const [first] = recipes;
   cpSync(encoder!, join(model, TEXT_FOLDER), { recursive: true });
-  const described = {
-    format: "torchsight.cascade",
-    version: 1,
-    text: { folder: TEXT_FOLDER, max_length: first!.text?.maxLength ?? 128 },
-    stages: cascade.stages.map((stage, place) => describe(stage, recipes[place]!)),
-  };
   const file = join(model, "cascade.json");
   writeFileSync(`${file}.new`, `${JSON.stringify(described, null, 2)}\n`);
   renameSync(`${file}.new`, file);
