@@ -45,6 +45,10 @@ const COMMANDS: Record<string, CommandEntry> = {
     summary: "Train a model as a recipe says",
     load: async () => (await import("./train.js")).default,
   },
+  distill: {
+    summary: "Distil a stage of a cascade to one of fewer evaluations",
+    load: async () => (await import("./distill.js")).default,
+  },
   launch: {
     summary: "Start a program once for each rank of a group",
     load: async () => (await import("./launch.js")).default,

@@ -2,11 +2,21 @@ import { basename, join } from "node:path";
 import { GROUPS, type ModuleDType } from "../core/load.js";
 import { trainable } from "../models/index.js";
 import { RunFolder } from "../recipes/folder.js";
-import { type Estimate, estimate, type Finished, runRecipe } from "../recipes/index.js";
+import {
+  type ClassifierEstimate,
+  type Estimate,
+  estimate,
+  type Finished,
+  isCascadeRecipe,
+  type RunOptions,
+  runRecipe,
+  runStageRecipe,
+} from "../recipes/index.js";
 import { readRecipeFile } from "../recipes/recipe.js";
 import { usage, wholeNumber } from "./arguments.js";
 import { defineCommand } from "./command.js";
 import { loadOptions, MODEL_ARGS } from "./model_args.js";
+import { trainCascade } from "./train_cascade.js";
 import { evaluationText, TrainingProgress } from "./train_progress.js";
 import { recipeOf } from "./train_recipe.js";
 
@@ -21,7 +31,7 @@ export default defineCommand({
     recipe: {
       type: "string",
       valueHint: "FILE|name",
-      description: "A JSON file, or a recipe of the package (SYSTEM/shapes)",
+      description: "A JSON file, or a recipe of the package (vit22b/shapes, imagen_video/base)",
     },
     data: {
       type: "string",
@@ -57,29 +67,43 @@ export default defineCommand({
   grace: GRACE_MS,
   async run({ args, lists, output, signal }) {
     const system = systemOf(args.system);
-    const name = args.recipe ?? `${system.name}/shapes`;
+    const name = args.recipe ?? system.recipe;
     const out = args.out ?? join("runs", folderName(name));
     const resume = args.resume === true;
     const begun = resume && args.recipe === undefined;
     const written = begun ? new RunFolder(out).recipe() : readRecipeFile(name);
+    if (isCascadeRecipe(written)) {
+      const set = lists.set ?? [];
+      if ("kind" in system) {
+        return await trainCascade(written, system, { args, output, signal, out, set });
+      }
+      throw usage(`expected a recipe of ${system.name} but received one of a cascade`);
+    }
     const recipe = recipeOf(written, args, lists.set ?? []);
     if (recipe.system !== system.name) {
       throw usage(`expected a recipe of ${system.name} but received one of ${recipe.system}`);
     }
     const load = loadOptions(args, signal);
     if (args["dry-run"]) {
-      const told = estimate(recipe, system, load.dtype);
+      const told: Estimate | ClassifierEstimate =
+        "kind" in system
+          ? estimate(recipe, system, load.dtype)
+          : estimate(recipe, system, load.dtype);
       output.result(told, describeEstimate(name, told, load.dtype));
       return;
     }
     const steps = wholeNumber("steps", args.steps, { least: 1 });
     const progress = new TrainingProgress(output, steps ?? recipe.steps);
     try {
-      const finished = await runRecipe(recipe, system, {
+      const options: RunOptions = {
         ...{ out, resume, steps, load, signal },
         onMetrics: (metrics) => progress.tell(metrics),
         onBad: ({ name, message }) => output.log(`a bad sample was left out: ${name}: ${message}`),
-      });
+      };
+      const finished =
+        "kind" in system
+          ? await runStageRecipe(recipe, system, options)
+          : await runRecipe(recipe, system, options);
       progress.stop();
       output.result(finished, describe(finished));
     } finally {
@@ -108,7 +132,11 @@ function describe({ model, curve, steps, parameters, loss, evaluation }: Finishe
   return [...lines, `  curve                  ${curve}`].join("\n");
 }
 
-function describeEstimate(name: string, told: Estimate, dtype: ModuleDType = "float32"): string {
+function describeEstimate(
+  name: string,
+  told: Estimate | ClassifierEstimate,
+  dtype: ModuleDType = "float32",
+): string {
   const count = (value: number) => value.toLocaleString("en-US");
   const lines = [
     `${name}: ${count(told.parameters)} parameters, of which ${count(told.trained)} are trained`,
@@ -120,8 +148,12 @@ function describeEstimate(name: string, told: Estimate, dtype: ModuleDType = "fl
     ...Object.entries(told.bytes).map(([what, bytes]) => {
       return `  ${what.padEnd(24)}${gigabytes(bytes).padStart(16)}`;
     }),
-    `${count(told.steps)} steps: ${count(told.samples)} samples, ${count(told.tokens)} tokens, ` +
-      `${told.flops.toExponential(2)} floating-point operations`,
+    [
+      `${count(told.steps)} steps: ${count(told.samples)} samples`,
+      ...("tokens" in told
+        ? [`${count(told.tokens)} tokens, ${told.flops.toExponential(2)} floating-point operations`]
+        : []),
+    ].join(", "),
   ];
   return lines.join("\n");
 }

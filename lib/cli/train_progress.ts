@@ -19,8 +19,9 @@ export class TrainingProgress {
     this.#bar = output.progress("training");
   }
 
-  tell(metrics: Metrics): void {
-    if (this.output.options.json) this.output.result(metrics, "");
+  /** `more` is told beside them in JSON. */
+  tell(metrics: Metrics, more: object = {}): void {
+    if (this.output.options.json) this.output.result({ ...more, ...metrics }, "");
     if (isEvaluation(metrics)) {
       if (!this.#drawn) this.output.log(`held-out ${evaluationText(metrics.evaluation)}`);
       return;

@@ -27,6 +27,8 @@ export interface Sample {
   boxes?: readonly SampleBox[] | undefined;
   boxLabels?: readonly number[] | undefined;
   captions?: readonly string[] | undefined;
+  /** Of a clip: captions that hold of each frame by itself. Default: as {@link captions}. */
+  frameCaptions?: readonly string[] | undefined;
   /** What becomes of it in a batch. */
   arrays?: Record<string, SampleArray> | undefined;
 }

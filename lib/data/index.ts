@@ -1,9 +1,11 @@
 export type { LabelOptions, PixelOptions } from "./arrays.js";
+export { type CaptionedOptions, captionedData } from "./captioned.js";
 export {
   type ClassificationData,
   type ClassificationOptions,
   classificationData,
 } from "./classification.js";
+export { type ClipOptions, captionsOf } from "./clips.js";
 export type { Size as PictureSize } from "./cropping.js";
 export {
   type CocoSource,
@@ -23,7 +25,7 @@ export type { DecodeSampleOptions } from "./decoding.js";
 export type { Entry as ListedEntry } from "./listed.js";
 export { DataLoader, type DataLoaderOptions } from "./loader.js";
 export type { BadSample } from "./producer.js";
-export type { ShapesSource } from "./shapes.js";
+export { plainCaption, type ShapesSource } from "./shapes.js";
 export type { Random as SampleRandom } from "./shapesworld/random.js";
 export type { SplitOptions } from "./split.js";
 export type { SampleTransform, Transform } from "./transforms.js";

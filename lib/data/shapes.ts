@@ -3,8 +3,10 @@
 import type { RawImage } from "../media/image.js";
 import type { Dataset, Sample } from "./dataset.js";
 import { wholeNumber } from "./shapesworld/checks.js";
+import type { ShapesClip } from "./shapesworld/clip.js";
 import type { ShapesWorldOptions } from "./shapesworld/options.js";
-import { COLORS, SHAPES } from "./shapesworld/vocabulary.js";
+import { COLORS, type Combination, type Motion, SHAPES } from "./shapesworld/vocabulary.js";
+import { COLOR_WORDS, MOTION_PHRASES, SHAPE_NOUNS } from "./shapesworld/words.js";
 import { ShapesWorld } from "./shapesworld/world.js";
 
 /** Clips of {@link ShapesWorld}, with the shapes and colours in them as labels. */
@@ -15,8 +17,11 @@ export interface ShapesSource {
   start?: number | undefined;
   /** How many there are. Default: without end. */
   samples?: number | undefined;
-  /** Whether samples have captions, which take time. Default true. */
-  captions?: boolean | undefined;
+  /**
+   * Whether samples have captions, which take time (default true); `plain`: one alone, of the first
+   * object's colour, shape and first motion, "a red square moves left".
+   */
+  captions?: boolean | "plain" | undefined;
 }
 
 const LABELS: readonly string[] = [...SHAPES, ...COLORS];
@@ -29,7 +34,7 @@ export class ShapesDataset implements Dataset {
   readonly labels = LABELS;
   readonly #world: ShapesWorld;
   readonly #start: number;
-  readonly #captions: boolean;
+  readonly #captions: boolean | "plain";
 
   constructor({ options = {}, start = 0, samples, captions = true }: ShapesSource) {
     this.#world = new ShapesWorld(options);
@@ -52,9 +57,32 @@ export class ShapesDataset implements Dataset {
       labels: [...new Set(labels)].sort((a, b) => a - b),
       boxes: framed.map(({ boxes }) => boxes[0]!),
       boxLabels: framed.map(({ shape }) => labelOf(shape)),
-      ...(this.#captions && { captions: clip.captions.map(({ text }) => text) }),
+      ...(this.#captions === "plain" && plainCaptions(clip)),
+      ...(this.#captions === true && { captions: clip.captions.map(({ text }) => text) }),
     };
   }
+}
+
+/** What the first object of a clip does, and what each frame shows of it. */
+function plainCaptions({ objects: [object] }: ShapesClip) {
+  if (!object) return { captions: [], frameCaptions: [] };
+  const { color, shape, actions } = object;
+  const motion = actions[0]?.name ?? "still";
+  return {
+    captions: [plainCaption({ color, shape, motion })],
+    frameCaptions: [plainCaption({ color, shape })],
+  };
+}
+
+/** "a red square moves left", or "a red square" of no motion. */
+export function plainCaption({
+  color,
+  shape,
+  motion,
+}: Pick<Combination, "color" | "shape"> & { motion?: Motion | undefined }): string {
+  const [word] = COLOR_WORDS[color];
+  const thing = `${/^[aeiou]/.test(word!) ? "an" : "a"} ${word} ${SHAPE_NOUNS[shape][0]![0]}`;
+  return motion === undefined ? thing : `${thing} ${MOTION_PHRASES[motion][0]}`;
 }
 
 function labelOf(name: string): number {

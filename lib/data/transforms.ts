@@ -2,6 +2,7 @@
 import { checkOneOf } from "../core/checks.js";
 import { invalidArgument } from "../core/errors.js";
 import { type LabelOptions, labelArray, type PixelOptions, pixelArray } from "./arrays.js";
+import { type ClipOptions, clipArrays } from "./clips.js";
 import { centerCrop, flip, inceptionCrop, resize, type Size } from "./cropping.js";
 import type { ModuleSource, Sample } from "./dataset.js";
 import { type DecodeSampleOptions, decodeSample } from "./decoding.js";
@@ -34,6 +35,8 @@ export type Transform =
   | ({ kind: "pixels" } & PixelOptions)
   /** Makes `labels`. */
   | ({ kind: "labels" } & LabelOptions)
+  /** Makes `video`, `caption` and `is_image`. */
+  | ({ kind: "clip" } & ClipOptions)
   /** The user's own: an export that makes a {@link SampleTransform} of `options`. */
   | ModuleSource;
 
@@ -48,6 +51,7 @@ const KINDS: readonly Transform["kind"][] = [
   "centerCrop",
   "pixels",
   "labels",
+  "clip",
   "module",
 ];
 
@@ -87,6 +91,8 @@ async function stepOf(transform: Transform): Promise<SampleTransform> {
       return pixelArray(transform);
     case "labels":
       return labelArray(transform);
+    case "clip":
+      return clipArrays(transform);
     case "module":
       return await ownStep(transform);
     default:

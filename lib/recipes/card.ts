@@ -13,14 +13,36 @@ export interface Card {
   evaluation: Evaluation | undefined;
 }
 
+/** How a classifier is used, and how a stage of a cascade. */
+const CLASSIFIER = {
+  tag: "image-classification",
+  example: [
+    'import { ViT22B } from "torchsight";',
+    "",
+    'await using model = await ViT22B.load("path/to/this/folder");',
+    'using result = await model.classify("picture.png");',
+    "console.log(model.labels, await result.logits.toArray());",
+  ],
+};
+const STAGE = {
+  tag: "text-to-video",
+  example: [
+    'import { VideoStage } from "torchsight";',
+    "",
+    'await using stage = await VideoStage.load("path/to/this/folder");',
+    'const { prediction } = await stage.module.call("predict", { z, logsnr, text, text_mask });',
+  ],
+};
+
 /** A README in the form of Hugging Face's model cards. */
 export function cardOf({ recipe, labels, parameters, steps, evaluation }: Card): string {
   const { system, description, license, batch, seed, data, trainer, init } = recipe;
   const { date, node, libtorch, cpu, threads } = describeMachine();
   const figures = evaluation ? figuresOf(evaluation) : [];
+  const usage = system === "vit22b" ? CLASSIFIER : STAGE;
   const head = [
     "library_name: torchsight",
-    "pipeline_tag: image-classification",
+    `pipeline_tag: ${usage.tag}`,
     ...(license === undefined ? [] : [`license: ${license}`]),
     ...(init === undefined ? [] : [`base_model: ${JSON.stringify(init)}`]),
     `tags: [${system}]`,
@@ -29,16 +51,8 @@ export function cardOf({ recipe, labels, parameters, steps, evaluation }: Card):
     ["---", ...head, "---"].join("\n"),
     `# ${titleOf(recipe)}`,
     ...(description === undefined ? [] : [`${description}.`]),
-    [
-      "```ts",
-      'import { ViT22B } from "torchsight";',
-      "",
-      'await using model = await ViT22B.load("path/to/this/folder");',
-      'using result = await model.classify("picture.png");',
-      "console.log(model.labels, await result.logits.toArray());",
-      "```",
-    ].join("\n"),
-    `## Labels\n\n${labels.length}: ${shortened(labels)}.`,
+    ["```ts", ...usage.example, "```"].join("\n"),
+    ...(labels.length > 0 ? [`## Labels\n\n${labels.length}: ${shortened(labels)}.`] : []),
     "## Training",
     table([
       ["parameters", parameters.toLocaleString("en-US")],

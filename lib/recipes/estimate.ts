@@ -4,7 +4,7 @@ import { TorchsightError } from "../core/errors.js";
 import type { ModuleDType } from "../core/load.js";
 import type { GroupOptions, OptimizerOptions } from "../train/options.js";
 import type { Recipe } from "./recipe.js";
-import type { TrainableSystem } from "./trainable.js";
+import type { TrainableSystem, Trained } from "./trainable.js";
 
 /** Weights that are treated alike, and how many there are. */
 export interface EstimatedGroup extends GroupOptions {
@@ -12,7 +12,7 @@ export interface EstimatedGroup extends GroupOptions {
   parameters: number;
 }
 
-/** A run on paper. A recipe that leaves its labels to the data is told without a head for them. */
+/** A run on paper. */
 export interface Estimate {
   /** Single numbers of the model, and those of them that move. */
   parameters: number;
@@ -23,13 +23,16 @@ export interface Estimate {
   bytes: { weights: number; gradients: number; optimizer: number; averages: number };
   steps: number;
   samples: number;
+}
+
+/** That of a classifier. A recipe that leaves its labels to the data is told without their head. */
+export interface ClassifierEstimate extends Estimate {
   tokens: number;
   /** Floating-point operations of the whole run; a backward pass counts as two forward passes. */
   flops: number;
 }
 
-type Shapes = ReturnType<TrainableSystem["parameterShapes"]>;
-
+type Shapes = ReturnType<Trained["parameterShapes"]>;
 const BYTES: Readonly<Record<ModuleDType, number>> = {
   float64: 8,
   float32: 4,
@@ -44,8 +47,18 @@ const BYTES: Readonly<Record<ModuleDType, number>> = {
 export function estimate<Config>(
   recipe: Recipe,
   system: TrainableSystem<Config>,
+  dtype?: ModuleDType,
+): ClassifierEstimate;
+export function estimate<Config>(
+  recipe: Recipe,
+  system: Trained<Config>,
+  dtype?: ModuleDType,
+): Estimate;
+export function estimate<Config>(
+  recipe: Recipe,
+  system: Trained<Config> & Partial<Pick<TrainableSystem<Config>, "tokens" | "flops">>,
   dtype: ModuleDType = "float32",
-): Estimate {
+): Estimate | ClassifierEstimate {
   if (recipe.model === undefined) {
     const message = "expected a recipe of a new model; what goes on from another is known once it";
     throw new TorchsightError("UNSUPPORTED", `${message} is loaded`);
@@ -69,8 +82,8 @@ export function estimate<Config>(
     },
     steps: recipe.steps,
     samples,
-    tokens: samples * system.tokens(config),
-    flops: 3 * system.flops(config) * samples,
+    ...(system.tokens && { tokens: samples * system.tokens(config) }),
+    ...(system.flops && { flops: 3 * system.flops(config) * samples }),
   };
 }
 

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { badField, type Field, integer, objectOf } from "../core/config.js";
+import { badField, type Field, integer, objectOf, oneOf, positive } from "../core/config.js";
 import { TorchsightError } from "../core/errors.js";
 import type { PlainTrainerOptions } from "../train/options.js";
 import {
@@ -41,6 +41,34 @@ export interface RecipeData {
   images?: string | undefined;
   /** What Shapes World draws, beside size and seed: see `ShapesWorldOptions`. */
   shapesworld?: Record<string, unknown> | undefined;
+  /** Of stages of a cascade: the clips that they are trained on. */
+  clips?: RecipeClips | undefined;
+}
+
+/** Clips of a stage. */
+export interface RecipeClips {
+  frames: number;
+  /** Frames a second. */
+  fps: number;
+  /** The share of clips whose frames are taken for pictures by themselves. Default 0. */
+  pictures?: number | undefined;
+  /** Of Shapes World: `plain` captions (default), or any of its `grammar`. */
+  captions?: "plain" | "grammar" | undefined;
+}
+
+/** What reads the captions of a stage's clips. */
+export interface RecipeText {
+  /**
+   * `words` (default): a T5 with random weights that knows the words of Shapes World, made in the
+   * folder of the run; or a folder or name of a trained one. It is not trained.
+   */
+  encoder?: string | undefined;
+  /** Of the weights of `words`. Default 0. */
+  seed?: number | undefined;
+  /** Tokens of a caption at most. Default 128. */
+  maxLength?: number | undefined;
+  /** A folder in which what it says is kept from run to run. */
+  cache?: string | undefined;
 }
 
 /** A run of training. */
@@ -51,7 +79,7 @@ export interface Recipe {
   sources?: readonly string[] | undefined;
   /** Licence of the weights that come of it, as Hugging Face's model cards name licences. */
   license?: string | undefined;
-  /** What is trained: `vit22b`. */
+  /** What is trained: `vit22b`, or `imagen-video`, a stage of a cascade. */
   system: string;
   /** The config of a new model, whose weights are drawn from {@link seed}. Instead of `init`. */
   model?: Record<string, unknown> | undefined;
@@ -60,6 +88,8 @@ export interface Recipe {
   /** How it is trained. A schedule without `steps` has those of the recipe. */
   trainer: PlainTrainerOptions;
   data: RecipeData;
+  /** Of stages of a cascade. */
+  text?: RecipeText | undefined;
   /** Samples of a step. */
   batch: number;
   steps: number;
@@ -86,6 +116,20 @@ const size: Field = (name, value) => {
   throw badField(name, "[height, width] in pixels", value);
 };
 
+const CLIPS: Checks<RecipeClips> = {
+  frames: integer(1),
+  fps: positive(1000),
+  pictures: optional(within(0, 1)),
+  captions: optional(oneOf("plain", "grammar")),
+};
+
+const TEXT: Checks<RecipeText> = {
+  encoder: optional(text),
+  seed: optional(integer(0)),
+  maxLength: optional(integer(2)),
+  cache: optional(text),
+};
+
 const DATA: Checks<RecipeData> = {
   source: optional(text),
   size: optional(size),
@@ -95,6 +139,7 @@ const DATA: Checks<RecipeData> = {
   splitSeed: optional(integer(0)),
   images: optional(text),
   shapesworld: optional(anyObject),
+  clips: optional(objectWith(CLIPS)),
 };
 
 const RECIPE: Checks<Recipe> = {
@@ -106,6 +151,7 @@ const RECIPE: Checks<Recipe> = {
   init: optional(text),
   trainer: trainerOptions,
   data: objectWith(DATA),
+  text: optional(objectWith(TEXT)),
   batch: integer(1),
   steps: integer(1),
   seed: optional(integer(0), 0),
@@ -118,6 +164,11 @@ const RECIPE: Checks<Recipe> = {
 /** The recipes that ship with the package. */
 const SHIPPED = fileURLToPath(new URL("../../recipes/", import.meta.url));
 const ENDING = ".json";
+/** Those of whole cascades, whose stages have recipes of their own. */
+const CASCADE = `.cascade${ENDING}`;
+/** The system whose recipes are of clips. */
+const STAGES = "imagen-video";
+const STAGE_LOSSES = ["denoising", "guidance", "progressive"];
 
 /**
  * A complete recipe of the contents of a file: every field checked, defaults filled in. Throws
@@ -138,7 +189,21 @@ export function parseRecipe(input: unknown): Recipe {
   if ((recipe.model === undefined) === (recipe.init === undefined)) {
     throw new TorchsightError("BAD_CONFIG", "expected one of model and init in the recipe");
   }
+  checkClips(recipe);
   return recipe;
+}
+
+/** Stages of a cascade see clips and read texts; nothing else does. */
+function checkClips({ system, data, text, trainer: { diffusion, loss } }: Recipe): void {
+  const stage = system === STAGES;
+  if (loss !== undefined && STAGE_LOSSES.includes(loss) !== stage) {
+    throw badField("trainer.loss", `one of a system like ${system}`, loss);
+  }
+  if (stage && data.clips === undefined) throw badField("data.clips", "frames and fps", undefined);
+  if (stage) return;
+  if (data.clips) throw badField("data.clips", `nothing, but for ${STAGES},`, data.clips);
+  if (diffusion) throw badField("trainer.diffusion", `nothing, but for ${STAGES},`, diffusion);
+  if (text) throw badField("text", `nothing, but for ${STAGES},`, text);
 }
 
 /** Names of the recipes that ship with the package, such as `vit22b/shapes`. */
@@ -146,7 +211,9 @@ export function shippedRecipes(): string[] {
   const systems = readdirSync(SHIPPED).sort();
   return systems.flatMap((system) => {
     const files = readdirSync(join(SHIPPED, system)).sort();
-    return files.map((file) => `${system}/${basename(file, ENDING)}`);
+    return files
+      .filter((file) => !file.endsWith(CASCADE))
+      .map((file) => `${system}/${basename(file, ENDING)}`);
   });
 }
 
@@ -171,7 +238,8 @@ export function readRecipeFile(pathOrName: string): Record<string, unknown> {
 }
 
 function fileOf(pathOrName: string): string {
-  if (shippedRecipes().includes(pathOrName)) return join(SHIPPED, pathOrName + ENDING);
+  const shipped = join(SHIPPED, pathOrName + ENDING);
+  if (/^\w+\/[\w.]+$/.test(pathOrName) && existsSync(shipped)) return shipped;
   if (existsSync(pathOrName)) return pathOrName;
   const known = shippedRecipes().join(", ");
   throw new TorchsightError("NOT_FOUND", `there is no recipe ${pathOrName}; known are ${known}`);

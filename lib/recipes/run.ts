@@ -85,8 +85,8 @@ export async function runRecipe<Config extends object>(
   return await finish(running);
 }
 
-/** Steps that the schedule has no rates for mean nothing. */
-function checkSteps({ steps, trainer: { schedule = {} } }: Recipe, target: number): void {
+/** @internal Steps that the schedule has no rates for mean nothing. */
+export function checkSteps({ steps, trainer: { schedule = {} } }: Recipe, target: number): void {
   const { kind, steps: end = steps, cooldown = 0 } = schedule;
   const ends = kind === "linear" || kind === "cosine" || cooldown > 0;
   if (Number.isSafeInteger(target) && target >= 1 && !(ends && target > end)) return;
@@ -94,8 +94,8 @@ function checkSteps({ steps, trainer: { schedule = {} } }: Recipe, target: numbe
   throw invalidArgument("steps", `a whole number ${bounds}`, target);
 }
 
-/** The model that is there before the run, if any. */
-async function sourceModel(
+/** @internal The model that is there before the run, if any. */
+export async function sourceModel(
   { init }: Recipe,
   checkpoint: string | undefined,
   options: LoadOptions,

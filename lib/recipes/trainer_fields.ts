@@ -2,10 +2,13 @@
 import { badField, type Field, flag, integer, objectOf, oneOf, positive } from "../core/config.js";
 import type {
   AdapterOptions,
+  DiffusionOptions,
   GroupOptions,
+  NoiseScheduleOptions,
   OptimizerOptions,
   PlainTrainerOptions,
   ScheduleOptions,
+  SmallVideoOptions,
 } from "../train/options.js";
 import {
   anyObject,
@@ -79,6 +82,39 @@ const ADAPTERS: Checks<AdapterOptions> = {
   seed: optional(integer(0)),
 };
 
+const NOISE_SCHEDULE: Checks<NoiseScheduleOptions> = {
+  kind: optional(oneOf("cosine", "offset_cosine", "linear")),
+  logsnr_min: optional(within(-100, 0)),
+  logsnr_max: optional(within(0, 100)),
+  logsnr_shift: optional(within(-100, 100)),
+};
+
+const SMALL_VIDEO: Checks<SmallVideoOptions> = {
+  kind: optional(oneOf("space", "time")),
+  factor: optional(integer(2)),
+  fill: optional(oneOf("repeat", "blank")),
+  align_corners: optional(flag),
+};
+
+/** Height and width, or one number for both. */
+const sides: Field = (name, value) => {
+  return Array.isArray(value) ? listOf(integer(1))(name, value) : integer(1)(name, value);
+};
+
+const DIFFUSION: Checks<DiffusionOptions> = {
+  prediction: optional(oneOf("v", "epsilon", "x")),
+  weight: optional(oneOf("v", "epsilon", "truncated", "min_snr")),
+  min_snr_gamma: optional(positive(MOST)),
+  schedule: optional(objectWith(NOISE_SCHEDULE)),
+  text_dropout: optional(within(0, 1)),
+  seed: optional(integer(0)),
+  low_res: optional(objectWith(SMALL_VIDEO)),
+  crop: optional(sides),
+  guidance_least: optional(within(0, 1000)),
+  guidance_most: optional(within(0, 1000)),
+  steps: optional(integer(1)),
+};
+
 const TRAINER: Checks<PlainTrainerOptions> = {
   optimizer: optional(optimizer),
   schedule: optional(objectWith(SCHEDULE)),
@@ -87,7 +123,8 @@ const TRAINER: Checks<PlainTrainerOptions> = {
   accumulate: optional(integer(1)),
   ema: optional(within(0, 1)),
   autocast: optional(oneOf("none", "bfloat16")),
-  loss: optional(oneOf("sigmoid", "softmax")),
+  loss: optional(oneOf("sigmoid", "softmax", "denoising", "guidance", "progressive")),
+  diffusion: optional(objectWith(DIFFUSION)),
   adapters: optional(objectWith(ADAPTERS)),
   clipPerExample: optional(within(0, 1e12)),
   recompute: optional(flag),

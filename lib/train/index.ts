@@ -8,11 +8,14 @@ export { type LockedOptions, lockedImages } from "./locked.js";
 export type { Loss } from "./loss.js";
 export type {
   AdapterOptions,
+  DiffusionOptions,
   DistillationOptions,
   GroupOptions,
+  NoiseScheduleOptions,
   OptimizerOptions,
   PlainTrainerOptions,
   ScheduleOptions,
+  SmallVideoOptions,
   TrainerOptions,
 } from "./options.js";
 export type { SingleStep, Step } from "./step.js";

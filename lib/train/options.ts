@@ -96,6 +96,54 @@ export interface DistillationOptions {
   alpha?: number | undefined;
 }
 
+/** How stages of Imagen Video are trained. Names are those of the native side. */
+export interface DiffusionOptions {
+  /** What the network's output is. Default `v`. */
+  prediction?: "v" | "epsilon" | "x" | undefined;
+  /** What the squared error of x is multiplied with: docs/diffusion.md. Default `v`. */
+  weight?: "v" | "epsilon" | "truncated" | "min_snr" | undefined;
+  /** Of `min_snr`. Default 5. */
+  min_snr_gamma?: number | undefined;
+  /** Default the cosine between 20 and -20. */
+  schedule?: NoiseScheduleOptions | undefined;
+  /** The share of samples that are learnt without their text. Default 0.1; 0 for students. */
+  text_dropout?: number | undefined;
+  /** Of all that is drawn. Default 0. */
+  seed?: number | undefined;
+  /** Of stages that enlarge: what of. */
+  low_res?: SmallVideoOptions | undefined;
+  /** Height and width of random parts that are trained on. Default: all of a clip. */
+  crop?: number | readonly [height: number, width: number] | undefined;
+  /** The weights of guidance that students learn, drawn evenly. Default 0 and 4. */
+  guidance_least?: number | undefined;
+  guidance_most?: number | undefined;
+  /** Of the loss `progressive`: how many steps the student goes in; its teacher goes in twice. */
+  steps?: number | undefined;
+}
+
+/** How the ratio of signal to noise falls with time: docs/diffusion.md. */
+export interface NoiseScheduleOptions {
+  kind?: "cosine" | "offset_cosine" | "linear" | undefined;
+  logsnr_min?: number | undefined;
+  logsnr_max?: number | undefined;
+  logsnr_shift?: number | undefined;
+}
+
+/** The small video that a stage learns to enlarge, made of the large one. */
+export interface SmallVideoOptions {
+  /** Fewer pixels, or fewer frames. Default `space`. */
+  kind?: "space" | "time" | undefined;
+  /** Default 2. */
+  factor?: number | undefined;
+  /**
+   * What stands in frames that it lacks: the one before them, or nothing, with a further channel
+   * that tells (`low_res_channels` is then 4). Default `repeat`.
+   */
+  fill?: "repeat" | "blank" | undefined;
+  /** How pixels lie when it is enlarged. Default false. */
+  align_corners?: boolean | undefined;
+}
+
 /** Everything that decides on the steps of a run, beside the data. */
 export interface TrainerOptions {
   /** Default AdamW. */
@@ -116,13 +164,15 @@ export interface TrainerOptions {
   autocast?: "none" | "bfloat16" | undefined;
   /**
    * What is made smaller: `sigmoid`, `softmax` or `distillation` for classifiers, `sigmoid` or
-   * `softmax` for pairs of pictures and texts, or a function of one's own. Default: what the
-   * model's config says.
+   * `softmax` for pairs of pictures and texts, `denoising`, `guidance` or `progressive` for stages
+   * of Imagen Video, or a function of one's own. Default: what the model's config says.
    */
   loss?: string | Loss | undefined;
   /** The method whose outputs a loss of one's own is given. Default `classify`; SigLIP's differ. */
   method?: string | undefined;
   distillation?: DistillationOptions | undefined;
+  /** Of stages of Imagen Video. */
+  diffusion?: DiffusionOptions | undefined;
   /**
    * What `distillation` learns from: any model with `classify` that takes the same pictures, which
    * is called before each step and never changed. Without it, batches bring `teacher_logits`.

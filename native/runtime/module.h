@@ -76,6 +76,7 @@ struct Call {
   Taps taps;
   std::shared_ptr<Timeline> timeline = {};  // null: nobody wants to know
   bool recompute = false;  // layers keep their inputs alone for a backward pass: nn/recompute.h
+  int64_t stream = 0;      // of the first sample's random numbers, in training; each has its own
 
   /// The input of that name. Checked against the schema before, so a missing one is a bug.
   const at::Tensor& input(std::string_view name) const;

@@ -34,6 +34,7 @@ std::vector<Call> parts_of(const Call& call, const std::vector<TensorSpec>& inpu
     Call part;
     part.options = call.options;
     part.recompute = call.recompute;
+    part.stream = call.stream + begin;
     for (const TensorSpec& input : inputs) {
       const at::Tensor* whole = find_tensor(call.inputs, input.name);
       if (whole) part.inputs.emplace_back(input.name, whole->narrow(0, begin, end - begin));

@@ -29,6 +29,8 @@ class Objective {
   virtual Losses operator()(Call& call, JobContext& context) = 0;
   /// Whether the loss of a batch is the mean of those of its parts.
   virtual bool separable() const { return true; }
+  /// Tensors beside the module's own that losses depend on, for checkpoints: restored in place.
+  virtual NamedTensors state() const { return {}; }
   /// What the method gives for a batch, whatever else that has.
   NamedTensors outputs(const Call& call, JobContext& context);
 

@@ -24,6 +24,8 @@ namespace torchsight {
 namespace {
 
 constexpr const char* kStep = "step";
+// Samples of a replica, and of all replicas, that have streams of random numbers in a step.
+constexpr int kReplicaBits = 20, kStepBits = 32;
 
 const std::vector<OptionSpec> kPart{
     {"part", "int", Json(0), "of the batch, from 0, which begins anew"},
@@ -102,13 +104,13 @@ class Trainer final : public WholeSession {
   NamedTensors snapshot() const override {
     NamedTensors state{{kStep, at::scalar_tensor(step_, at::kLong)}};
     for (NamedTensor& tensor : whole_.gather(memory())) state.push_back(std::move(tensor));
-    for (const auto& [name, tensor] : adapted()) state.emplace_back(name, tensor.clone());
+    for (const auto& [name, tensor] : kept()) state.emplace_back(name, tensor.clone());
     return state;
   }
 
   void restore(const NamedTensors& state) override {
     const at::NoGradGuard no_grad;
-    NamedTensors own = adapted(), whole = state;
+    NamedTensors own = kept(), whole = state;
     const at::Tensor* step = find_tensor(state, kStep);
     if (!step || step->numel() != 1) WholeState::refuse("the number of the step");
     for (auto& [name, tensor] : own) {
@@ -174,8 +176,12 @@ class Trainer final : public WholeSession {
     return all;
   }
 
-  NamedTensors adapted() const {
+  // What else has a place in checkpoints.
+  NamedTensors kept() const {
     NamedTensors all;
+    for (const auto& [name, tensor] : objective_->state()) {
+      all.emplace_back("objective." + name, tensor);
+    }
     if (!adapters_) return all;
     for (const auto& [name, tensor] : adapters_->base()) all.emplace_back("base." + name, tensor);
     for (const Weight& weight : adapters_->weights()) {
@@ -200,6 +206,12 @@ class Trainer final : public WholeSession {
   }
 
   NamedTensors step(Call& call, JobContext& context) { return finish(backward(call, context)); }
+
+  // The stream of random numbers of this replica's first sample in this step.
+  int64_t first_stream() const {
+    const int64_t replica = ranks_.replicated() ? ranks_.replicas->rank() : 0;
+    return (step_ << kStepBits) + (replica << kReplicaBits);
+  }
 
   // Moves the weights by the gradients that are there. `told` is what the loss is the sum of.
   NamedTensors finish(NamedTensors told) {
@@ -228,6 +240,7 @@ class Trainer final : public WholeSession {
   NamedTensors backward(Call& call, JobContext& context) {
     const at::AutoGradMode enabled(true);
     call.recompute = options_.recompute;
+    call.stream = first_stream();
     if (options_.telemetry) call.options.set("telemetry", true);
     const std::vector<TensorSpec> inputs = objective_->inputs();
     const int64_t batch = size_of_batch(call, inputs);

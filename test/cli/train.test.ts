@@ -91,8 +91,12 @@ test("command lines and recipes that mean nothing are refused", async (t) => {
   };
   const own = ["vit22b", "--recipe", file];
   await refused([], 2, /^USAGE: missing SYSTEM/);
-  await refused(["vit21b"], 2, /^USAGE: expected a system that can be trained \(vit22b\)/);
-  await refused(["vit22b", "--recipe", "no"], 1, /^NOT_FOUND: .*known are vit22b\/paper/);
+  await refused(
+    ["vit21b"],
+    2,
+    /^USAGE: expected a system that can be trained \(vit22b, imagen-video\)/,
+  );
+  await refused(["vit22b", "--recipe", "no"], 1, /^NOT_FOUND: .*known are imagen_video\/base/);
   await refused(["vit22b", "--recipe", "vit22b/paper"], 1, /^BAD_CONFIG: .*data\.source/);
   await refused([...own, "--set", "steps"], 2, /^USAGE: expected NAME=JSON/);
   await refused([...own, "--set", "trainer.clipp=1"], 1, /^BAD_CONFIG: .*is clip meant/);

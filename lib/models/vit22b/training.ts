@@ -7,6 +7,7 @@ import { parameterShapes } from "./shapes.js";
 /** What recipes must know of ViT-22B's family. */
 export const training: TrainableSystem<ViT22BConfig> = {
   name: "vit22b",
+  recipe: "vit22b/shapes",
   parseConfig,
   parameterShapes,
   inputSize: imageSides,

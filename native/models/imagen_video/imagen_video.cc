@@ -1,14 +1,17 @@
 #include "models/imagen_video/imagen_video.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <limits>
 
 #include "models/imagen_video/sampling.h"
+#include "models/imagen_video/training.h"
 #include "nn/parameters.h"
 #include "nn/relative_bias.h"
 #include "runtime/error.h"
+#include "training/trainer.h"
 
 namespace torchsight::imagen_video {
 namespace {
@@ -84,6 +87,28 @@ std::vector<Parameter> Stage::parameters() {
   return parameters;
 }
 
+std::unique_ptr<Session> Stage::open_session(const std::string& kind, const Json& options) {
+  if (kind != "trainer") return Module::open_session(kind, options);
+  return open_trainer(*this, objective_of_stage(*this, options), options);
+}
+
+std::unique_ptr<Stage> Stage::copy(bool guidance_input) {
+  const at::NoGradGuard no_gradients;
+  Config config = config_;
+  config.guidance_input = guidance_input;
+  ModuleOptions options = this->options();
+  auto copied = std::make_unique<Stage>(config, options);
+  copied->set_options(options);
+  const std::vector<Parameter> own = parameters();
+  for (Parameter& parameter : copied->parameters()) {
+    const auto same = std::find_if(
+        own.begin(), own.end(), [&](const Parameter& one) { return one.name == parameter.name; });
+    parameter.tensor.copy_(same->tensor);
+  }
+  copied->loaded();
+  return copied;
+}
+
 void Stage::check(const Call& call) const {
   const at::Tensor& z = call.input("z");
   const int64_t stride = config_.stride();
@@ -139,7 +164,7 @@ NamedTensors Stage::predict(Call& call, JobContext& context) {
       text_.context(batch, optional(call, "text"), optional(call, "text_mask"));
   const auto parts = static_cast<double>(unet_.part_names().size());
   double done = 0;
-  Surroundings around{embedding(call, text), text, {}, {}, frames, {}};
+  Surroundings around{embedding(call, text), text, {}, {}, frames, {}, call.recompute};
   if (config_.temporal.attention) around.bias_BHTT = frame_bias(is_clip_B, frames);
   if (config_.temporal.convolution) {
     around.clips_F111 = is_clip_B.to(memory.dtype()).repeat_interleave(frames).view({-1, 1, 1, 1});

@@ -16,6 +16,12 @@ class Stage final : public Module {
 
   std::vector<std::string> tap_names() const override { return unet_.part_names(); }
   std::vector<Parameter> parameters() override;
+  std::unique_ptr<Session> open_session(const std::string& kind, const Json& options) override;
+
+  const Config& config() const { return config_; }
+  /// A stage of its own with the same weights; with `guidance_input` or without, of which this one
+  /// must have what the copy has.
+  std::unique_ptr<Stage> copy(bool guidance_input);
 
  private:
   std::vector<TensorSpec> input_specs() const;

@@ -5,12 +5,13 @@
 #include <numbers>
 
 #include "nn/parameters.h"
+#include "nn/recompute.h"
 
 namespace torchsight::imagen_video {
 namespace {
 
 at::Tensor doubled(const Affine& conv, const at::Tensor& x_FCHW) {
-  return conv.conv(at::repeat_interleave(at::repeat_interleave(x_FCHW, 2, 2), 2, 3));
+  return conv.conv(at::upsample_nearest2d(x_FCHW, {2 * x_FCHW.size(2), 2 * x_FCHW.size(3)}));
 }
 
 // Channels behind the way up: the last resampling of the efficient kind leads back to `dim`.
@@ -20,6 +21,31 @@ int64_t last_width(const Config& config) {
 
 std::string of(const char* way, size_t level) {
   return std::string(way) + "." + std::to_string(level);
+}
+
+using Work = std::function<at::Tensor(const at::Tensor&, const Surroundings&)>;
+
+at::Tensor joined(const std::vector<at::Tensor>& parts) {
+  return parts.size() == 1 ? parts.front() : at::cat(parts, 1);
+}
+
+// `work` of `parts` joined over channels, computed again in the backward pass where that is wanted.
+// What all blocks share is computed from weights as well, so that it has gradients of each.
+at::Tensor computed(std::vector<at::Tensor> parts, const Surroundings& around, const Work& work) {
+  if (!around.recompute) return work(joined(parts), around);
+  const auto count = static_cast<int64_t>(parts.size());
+  std::vector<at::Tensor> inputs = std::move(parts);
+  inputs.insert(inputs.end(), {around.e_BE, around.text.tokens_BLD, around.bias_BHTT});
+  const Surroundings constant{{}, {{}, around.text.seen_BL}, {}, around.clips_F111, around.frames,
+                              {}};
+  const JointLayer layer = [work, constant, count](const std::vector<at::Tensor>& in) {
+    Surroundings own = constant;
+    own.e_BE = in[count];
+    own.text.tokens_BLD = in[count + 1];
+    own.bias_BHTT = in[count + 2];
+    return work(joined({in.begin(), in.begin() + count}), own);
+  };
+  return recomputed(std::move(inputs), layer, layer);
 }
 
 }  // namespace
@@ -137,24 +163,31 @@ std::vector<std::string> Unet::part_names() const {
   return names;
 }
 
-at::Tensor Unet::run_block(const Level& level, size_t block, const at::Tensor& x_FCHW,
+at::Tensor Unet::run_block(const Level& level, size_t block, std::vector<at::Tensor> parts,
                            const Surroundings& around) const {
-  at::Tensor y_FCHW = level.blocks[block].forward(x_FCHW, around.e_BE, around.frames);
   const size_t without = level.blocks.size() - level.mixing.size();
-  return block < without ? y_FCHW : level.mixing[block - without].forward(y_FCHW, around);
+  return computed(std::move(parts), around,
+                  [&level, block, without](const at::Tensor& x_FCHW, const Surroundings& own) {
+                    at::Tensor y_FCHW = level.blocks[block].forward(x_FCHW, own.e_BE, own.frames);
+                    if (block < without) return y_FCHW;
+                    return level.mixing[block - without].forward(std::move(y_FCHW), own);
+                  });
 }
 
 at::Tensor Unet::middle(at::Tensor x_FCHW, const Surroundings& around) const {
-  x_FCHW = middle_blocks_[0].forward(x_FCHW, around.e_BE, around.frames);
-  x_FCHW = middle_mixing_[0].forward(x_FCHW, around);
-  return middle_blocks_[1].forward(x_FCHW, around.e_BE, around.frames);
+  x_FCHW = computed({std::move(x_FCHW)}, around, [this](const at::Tensor& x, const auto& own) {
+    return middle_mixing_[0].forward(middle_blocks_[0].forward(x, own.e_BE, own.frames), own);
+  });
+  return computed({std::move(x_FCHW)}, around, [this](const at::Tensor& x, const auto& own) {
+    return middle_blocks_[1].forward(x, own.e_BE, own.frames);
+  });
 }
 
 at::Tensor Unet::forward_plain(at::Tensor x_FCHW, const Surroundings& around) const {
   std::vector<at::Tensor> skips{x_FCHW};
   for (size_t l = 0; l < down_.size(); ++l) {
     for (size_t b = 0; b < down_[l].blocks.size(); ++b) {
-      x_FCHW = run_block(down_[l], b, x_FCHW, around);
+      x_FCHW = run_block(down_[l], b, {x_FCHW}, around);
       skips.push_back(x_FCHW);
     }
     if (down_[l].resample) {
@@ -167,9 +200,8 @@ at::Tensor Unet::forward_plain(at::Tensor x_FCHW, const Surroundings& around) co
   around.done("mid", x_FCHW);
   for (size_t l = up_.size(); l-- > 0;) {
     for (size_t b = 0; b < up_[l].blocks.size(); ++b) {
-      const at::Tensor joined = at::cat({x_FCHW, skips.back()}, 1);
+      x_FCHW = run_block(up_[l], b, {x_FCHW, skips.back()}, around);
       skips.pop_back();
-      x_FCHW = run_block(up_[l], b, joined, around);
     }
     if (up_[l].resample) x_FCHW = doubled(*up_[l].resample, x_FCHW);
     around.done(of("up", l), x_FCHW);
@@ -182,15 +214,16 @@ at::Tensor Unet::forward_efficient(at::Tensor x_FCHW, const Surroundings& around
   for (size_t l = 0; l < down_.size(); ++l) {
     x_FCHW = down_[l].resample->conv(x_FCHW, 2);
     for (size_t b = 0; b < down_[l].blocks.size(); ++b) {
-      x_FCHW = run_block(down_[l], b, x_FCHW, around);
+      x_FCHW = run_block(down_[l], b, {x_FCHW}, around);
     }
     skips.push_back(x_FCHW);
     around.done(of("down", l), x_FCHW);
   }
   for (size_t l = up_.size(); l-- > 0;) {
-    x_FCHW = at::cat({x_FCHW, skips[l] / std::numbers::sqrt2}, 1);
+    std::vector<at::Tensor> parts{x_FCHW, skips[l] / std::numbers::sqrt2};
     for (size_t b = 0; b < up_[l].blocks.size(); ++b) {
-      x_FCHW = run_block(up_[l], b, x_FCHW, around);
+      x_FCHW = run_block(up_[l], b, std::move(parts), around);
+      parts = {x_FCHW};
     }
     x_FCHW = doubled(*up_[l].resample, x_FCHW);
     around.done(of("up", l), x_FCHW);
@@ -199,7 +232,8 @@ at::Tensor Unet::forward_efficient(at::Tensor x_FCHW, const Surroundings& around
 }
 
 at::Tensor Unet::forward(const at::Tensor& x_FIHW, const Surroundings& around) const {
-  const at::Tensor x_FCHW = stem_.conv(x_FIHW);
+  // Channels innermost: so pixels are tokens, and frames a dimension of pictures, without copies.
+  const at::Tensor x_FCHW = stem_.conv(x_FIHW.contiguous(at::MemoryFormat::ChannelsLast));
   around.done("stem", x_FCHW);
   const at::Tensor y_FCHW =
       efficient() ? forward_efficient(x_FCHW, around) : forward_plain(x_FCHW, around);

@@ -18,6 +18,7 @@ struct Surroundings {
   at::Tensor clips_F111;  // undefined without temporal convolution
   int64_t frames;
   std::function<void(const std::string&, const at::Tensor&)> done;  // after each part
+  bool recompute = false;  // blocks keep their inputs alone for a backward pass
 };
 
 /// Attention within and between frames, where they are on.
@@ -54,7 +55,8 @@ class Unet {
   };
 
   bool efficient() const { return config_.kind == Kind::kEfficient; }
-  at::Tensor run_block(const Level& level, size_t block, const at::Tensor& x_FCHW,
+  /// A block and what mixes behind it, of `parts` joined over channels.
+  at::Tensor run_block(const Level& level, size_t block, std::vector<at::Tensor> parts,
                        const Surroundings& around) const;
   at::Tensor middle(at::Tensor x_FCHW, const Surroundings& around) const;
   at::Tensor forward_plain(at::Tensor x_FCHW, const Surroundings& around) const;
