@@ -76,7 +76,7 @@ test("a dry run of the paper's recipe tells what it would take", async (t) => {
   t.regex(ran.stdout, /177,000 steps: 11,599,872,000 samples/);
   const words = ["--recipe", "vit22b/shapes", "--dry-run", "--set", "batch=8", "--json"];
   const { stdout } = await torchsight("train", "vit22b", ...words);
-  t.like(JSON.parse(stdout), { samples: 32_000, steps: 4000 });
+  t.like(JSON.parse(stdout), { samples: 128_000, steps: 16_000 });
 });
 
 test("command lines and recipes that mean nothing are refused", async (t) => {
