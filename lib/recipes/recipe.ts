@@ -239,7 +239,7 @@ export function readRecipeFile(pathOrName: string): Record<string, unknown> {
 
 function fileOf(pathOrName: string): string {
   const shipped = join(SHIPPED, pathOrName + ENDING);
-  if (/^\w+\/[\w.]+$/.test(pathOrName) && existsSync(shipped)) return shipped;
+  if (/^\w+\/[\w.-]+$/.test(pathOrName) && existsSync(shipped)) return shipped;
   if (existsSync(pathOrName)) return pathOrName;
   const known = shippedRecipes().join(", ");
   throw new TorchsightError("NOT_FOUND", `there is no recipe ${pathOrName}; known are ${known}`);
