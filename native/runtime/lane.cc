@@ -102,6 +102,7 @@ std::shared_ptr<Job> Lane::submit(JobSpec spec) {
   ++counters_.submitted;
   counters_.queued_bytes += bytes;
   queue_.push_back(job);
+  note_queue();
   if (queue_.size() <= finishing_) {
     // Whoever has just ended its job takes this one.
   } else if (!idle_.empty()) {
@@ -124,6 +125,7 @@ void Lane::cancel(const std::shared_ptr<Job>& job, bool even_in_turn) {
     return;
   }
   queue_.erase(queued);
+  note_queue();
   counters_.queued_bytes -= job->spec_.input_bytes;
   ++counters_.cancelled;
   lock.unlock();

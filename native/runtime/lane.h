@@ -196,6 +196,11 @@ class Lane {
   /// Has the thread that was idle last look at the queue. Each thread that computes gets a team of
   /// OpenMP's with it: jobs that follow each other should use one, or the teams crowd the cores.
   void wake();
+  /// Looks out for another job for a moment: of short jobs that follow each other, sleeping and
+  /// being woken for each would take longer than the jobs.
+  void linger() const;
+  /// To be called whenever the queue has changed.
+  void note_queue() noexcept { queued_ = queue_.size(); }
 
   /// A thread without a job.
   struct Idle {
@@ -207,7 +212,10 @@ class Lane {
   std::mutex mutex_;
   std::condition_variable settled_;  // a job has ended
   std::condition_variable watch_;    // the earliest deadline may have changed
+  bool unwatched_ = false;           // the watch sleeps until a job has ended
+  bool used_ = false;                // since the watch looked last
   Jobs queue_;
+  std::atomic<size_t> queued_{0};  // the length of the queue, for those without the lock
   Jobs running_;
   size_t ended_ = 0;         // of those running, jobs whose end is being told
   std::list<Job*> waiting_;  // running jobs that wait for the device

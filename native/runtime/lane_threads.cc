@@ -11,6 +11,8 @@ namespace torchsight {
 namespace {
 
 constexpr auto kIdleBeforeTrim = std::chrono::seconds(3);
+// About as long as JavaScript takes to hear of a job's end and to submit the next one.
+constexpr auto kLinger = std::chrono::microseconds(150);
 
 }  // namespace
 
@@ -48,6 +50,11 @@ void Lane::wake() {
   thread->woken.notify_one();
 }
 
+void Lane::linger() const {
+  const auto end = Clock::now() + kLinger;
+  while (queued_ == 0 && Clock::now() < end) std::this_thread::yield();
+}
+
 void Lane::run_thread() {
   Lock lock(mutex_);
   Idle idle;
@@ -60,11 +67,13 @@ void Lane::run_thread() {
       continue;
     }
     std::shared_ptr<Job> job = take(queue_, next);
+    note_queue();
     counters_.queued_bytes -= job->spec_.input_bytes;
     running_.push_back(job);
     lock.unlock();
     run(job);
     job.reset();
+    linger();
     lock.lock();
     --finishing_;
     if (!queue_.empty() && !idle_.empty()) wake();
@@ -104,7 +113,8 @@ void Lane::run(const std::shared_ptr<Job>& job) {
   running_.remove(job);
   --ended_;
   settled_.notify_all();
-  watch_.notify_one();
+  used_ = true;
+  if (unwatched_) watch_.notify_one();
 }
 
 void Lane::perform_once(Job& job) {
@@ -191,6 +201,7 @@ Lane::Jobs Lane::take_expired() {
     ++counters_.expired;
     expired.splice(expired.end(), queue_, job);
   }
+  note_queue();
   return expired;
 }
 
@@ -199,17 +210,19 @@ void Lane::watch() {
   Lock lock(mutex_);
   bool trimmed = true;
   while (true) {
-    const bool idle = queue_.empty() && running_.empty();
-    if (!idle) trimmed = false;
     if (const auto deadline = next_deadline()) {
+      trimmed = false;
       watch_.wait_until(lock, *deadline);
-    } else if (idle && !trimmed) {
-      if (watch_.wait_for(lock, kIdleBeforeTrim) == std::cv_status::timeout) {
-        empty_cache();
-        trimmed = true;
-      }
+    } else if (!trimmed) {
+      used_ = false;
+      const auto woken = watch_.wait_for(lock, kIdleBeforeTrim);
+      trimmed = woken == std::cv_status::timeout && !used_ && queue_.empty() && running_.empty();
+      if (trimmed) empty_cache();
     } else {
+      unwatched_ = true;
       watch_.wait(lock);
+      unwatched_ = false;
+      trimmed = !used_;
     }
     const Jobs expired = take_expired();
     lock.unlock();
