@@ -46,8 +46,8 @@ export const learningRate = defineClaim<Settings>({
   threshold: { above: 0 },
   evidence: "trained here",
   settings: {
-    ...{ seeds: [1, 2, 3], widths: [16, 32, 64], rates: [3e-3, 1e-2, 3e-2, 1e-1] },
-    ...{ depth: 4, heads: 4, side: 32, patch: 8, batch: 32, steps: 800 },
+    ...{ seeds: [4, 5, 6, 7], widths: [32, 48, 64], rates: [3e-3, 3e-2, 1e-1] },
+    ...{ depth: 2, heads: 4, side: 32, patch: 8, batch: 32, steps: 1000 },
   },
   quick: { seeds: [1, 2], widths: [16], rates: [1e-2, 1e-1], steps: 30 },
   quickShows: "that the experiment runs: 30 steps of one width are too few to learn anything",
