@@ -5,11 +5,9 @@ import { readRecipeFile } from "../recipes/recipe.js";
 import { usage, wholeNumber } from "./arguments.js";
 import { defineCommand } from "./command.js";
 import { loadOptions } from "./model_args.js";
-import { TrainingProgress } from "./train_progress.js";
+import { TRAINING_GRACE_MS, TrainingProgress, tellBad } from "./train_progress.js";
 import { recipeOf } from "./train_recipe.js";
 
-/** A checkpoint takes its time; a second interrupt does not wait for it. */
-const GRACE_MS = 600_000;
 const SYSTEM = "imagen-video";
 
 export default defineCommand({
@@ -40,7 +38,7 @@ export default defineCommand({
     workers: { type: "string", valueHint: "N", description: "Threads that prepare batches" },
   },
   many: ["set"],
-  grace: GRACE_MS,
+  grace: TRAINING_GRACE_MS,
   async run({ args, lists, output, signal }) {
     if (args.system !== SYSTEM) throw usage(`expected ${SYSTEM} but received ${args.system}`);
     const { model, out = join("runs", "distilled"), data, seed, workers } = args;
@@ -57,7 +55,7 @@ export default defineCommand({
         from: wholeNumber("from", args.from, { least: 1 }) ?? 64,
         to: wholeNumber("to", args.to, { least: 1 }) ?? 4,
         load: loadOptions(args, signal),
-        onBad: ({ name, message }) => output.log(`a bad sample was left out: ${name}: ${message}`),
+        onBad: tellBad(output),
         onMetrics: (phase, metrics) => {
           if (progress?.phase !== phase) {
             progress?.shown.stop();

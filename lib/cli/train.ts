@@ -17,11 +17,8 @@ import { usage, wholeNumber } from "./arguments.js";
 import { defineCommand } from "./command.js";
 import { loadOptions, MODEL_ARGS } from "./model_args.js";
 import { trainCascade } from "./train_cascade.js";
-import { evaluationText, TrainingProgress } from "./train_progress.js";
+import { evaluationText, TRAINING_GRACE_MS, TrainingProgress, tellBad } from "./train_progress.js";
 import { recipeOf } from "./train_recipe.js";
-
-/** A checkpoint of a large model takes its time; a second interrupt does not wait for it. */
-const GRACE_MS = 600_000;
 
 export default defineCommand({
   name: "train",
@@ -64,7 +61,7 @@ export default defineCommand({
     overlap: MODEL_ARGS.overlap,
   },
   many: ["set"],
-  grace: GRACE_MS,
+  grace: TRAINING_GRACE_MS,
   async run({ args, lists, output, signal }) {
     const system = systemOf(args.system);
     const name = args.recipe ?? system.recipe;
@@ -98,7 +95,7 @@ export default defineCommand({
       const options: RunOptions = {
         ...{ out, resume, steps, load, signal },
         onMetrics: (metrics) => progress.tell(metrics),
-        onBad: ({ name, message }) => output.log(`a bad sample was left out: ${name}: ${message}`),
+        onBad: tellBad(output),
       };
       const finished =
         "kind" in system

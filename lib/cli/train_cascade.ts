@@ -4,7 +4,7 @@ import { parseCascadeRecipe, runCascadeRecipe, type TrainedCascade } from "../re
 import { usage } from "./arguments.js";
 import { loadOptions } from "./model_args.js";
 import type { Output } from "./output.js";
-import { evaluationText, TrainingProgress } from "./train_progress.js";
+import { evaluationText, TrainingProgress, tellBad } from "./train_progress.js";
 
 /** Options of `train` that mean nothing for a cascade: its stages' recipes have them. */
 const OF_STAGES = ["data", "steps", "workers", "model", "seed", "dry-run"] as const;
@@ -35,7 +35,7 @@ export async function trainCascade(
   try {
     const trained = await runCascadeRecipe(recipe, system, {
       ...{ out, signal, resume: args.resume === true, load: loadOptions(args, signal) },
-      onBad: ({ name, message }) => output.log(`a bad sample was left out: ${name}: ${message}`),
+      onBad: tellBad(output),
       onMetrics: (stage, metrics, steps) => {
         if (shown?.stage !== stage) {
           shown?.progress.stop();

@@ -1,9 +1,11 @@
 /** How `train` tells of steps: as JSON lines, on a bar, or in a line every so often. */
-import type { Evaluation, Metrics } from "../recipes/index.js";
+import type { Evaluation, Metrics, RunOptions } from "../recipes/index.js";
 import { isEvaluation } from "../recipes/metrics.js";
 import type { Step } from "../train/index.js";
 import type { Output, ProgressBar } from "./output.js";
 
+/** A checkpoint of a large model takes its time; a second interrupt does not wait for it. */
+export const TRAINING_GRACE_MS = 600_000;
 /** Milliseconds between lines where there is no bar. */
 const PAUSE_MS = 10_000;
 
@@ -37,6 +39,11 @@ export class TrainingProgress {
   stop(): void {
     this.#bar.stop();
   }
+}
+
+/** Tells of samples that cannot be used. */
+export function tellBad(output: Output): NonNullable<RunOptions["onBad"]> {
+  return ({ name, message }) => output.log(`a bad sample was left out: ${name}: ${message}`);
 }
 
 function stepText({ loss, learningRate, samplesPerSecond, eta }: Step): string {

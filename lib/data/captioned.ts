@@ -6,6 +6,7 @@ import type { Size } from "./cropping.js";
 import { type DatasetSource, openDataset, sourceForThreads } from "./dataset.js";
 import { DataLoader, type DataLoaderOptions } from "./loader.js";
 import type { ShapesWorldOptions } from "./shapesworld/options.js";
+import { seedOfPart } from "./split.js";
 import type { Transform } from "./transforms.js";
 
 /** How clips become batches. */
@@ -97,8 +98,7 @@ function clipsOf(options: CaptionedOptions): DatasetSource {
       actionSeconds: [ONE_ACTION, ONE_ACTION],
       ...differing,
       size: [width, height],
-      // Even ones train and odd ones are held out, so that no two seeds can ever mix them.
-      seed: 2 * chosen + (held ? 1 : 0),
+      seed: seedOfPart(chosen, held),
     },
   };
 }

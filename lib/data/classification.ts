@@ -8,6 +8,7 @@ import { type Dataset, type DatasetSource, openDataset, sourceForThreads } from 
 import { Listed } from "./listed.js";
 import { DataLoader, type DataLoaderOptions } from "./loader.js";
 import type { ShapesWorldOptions } from "./shapesworld/options.js";
+import { seedOfPart } from "./split.js";
 import type { Transform } from "./transforms.js";
 
 /** How pictures become batches for a classifier. */
@@ -118,8 +119,7 @@ function scenesOf({ size: [height, width], split, seed = 0, ...rest }: Classific
     objects: [1, 4],
     occlusion: "none",
     ...differing,
-    // Even ones train and odd ones are held out, so that no two seeds can ever mix them.
-    seed: 2 * chosen + (held ? 1 : 0),
+    seed: seedOfPart(chosen, held),
   };
   const samples = held ? (rest.heldScenes ?? HELD_SCENES) : undefined;
   return { kind: "shapesworld", options, samples, captions: false } satisfies DatasetSource;

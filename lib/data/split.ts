@@ -13,6 +13,11 @@ export interface SplitOptions {
   splitSeed?: number | undefined;
 }
 
+/** Of a part of drawn data: even seeds train and odd ones are held out, so that no two ever mix. */
+export function seedOfPart(seed: number, held: boolean): number {
+  return 2 * seed + (held ? 1 : 0);
+}
+
 const BITS = 48;
 
 /**

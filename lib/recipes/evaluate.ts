@@ -24,9 +24,12 @@ export interface Evaluated {
  * is not changed by it.
  */
 export async function evaluate(evaluated: Evaluated): Promise<Evaluation> {
-  const { trainer } = evaluated;
-  if (!trainer.options.ema) return await lookAt(evaluated);
-  return await trainer.withAverages(() => lookAt(evaluated));
+  return await throughAverages(evaluated.trainer, () => lookAt(evaluated));
+}
+
+/** Calls `look` while the model has the averages of its weights, where the trainer keeps any. */
+export async function throughAverages<T>(trainer: Trainer, look: () => Promise<T>): Promise<T> {
+  return trainer.options.ema ? await trainer.withAverages(look) : await look();
 }
 
 async function lookAt(evaluated: Evaluated): Promise<Evaluation> {

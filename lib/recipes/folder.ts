@@ -1,10 +1,11 @@
 /** The folder of a run. */
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TorchsightError } from "../core/errors.js";
 import { latestCheckpoint } from "../train/index.js";
 import { type Recipe, readRecipe } from "./recipe.js";
 import { checkSameRun } from "./same_run.js";
+import { replaceFile, replaceFolder } from "./whole.js";
 
 const RECIPE = "recipe.json";
 
@@ -54,20 +55,15 @@ export class RunFolder {
 
   /** Notes the recipe as it is used, with every default. */
   note(recipe: Recipe): void {
-    const text = JSON.stringify(recipe, null, 2);
-    const file = join(this.path, RECIPE);
-    writeFileSync(`${file}.new`, `${text}\n`);
-    renameSync(`${file}.new`, file);
+    replaceFile(join(this.path, RECIPE), `${JSON.stringify(recipe, null, 2)}\n`);
   }
 
   /** Replaces the trained model by what `save` writes, once that is whole. */
   async replaceModel(card: string, save: (folder: string) => Promise<void>): Promise<void> {
-    const fresh = join(this.path, ".model.new");
-    rmSync(fresh, { recursive: true, force: true });
-    await save(fresh);
-    writeFileSync(join(fresh, "README.md"), card);
-    copyFileSync(join(this.path, RECIPE), join(fresh, RECIPE));
-    rmSync(this.model, { recursive: true, force: true });
-    renameSync(fresh, this.model);
+    await replaceFolder(this.model, async (fresh) => {
+      await save(fresh);
+      writeFileSync(join(fresh, "README.md"), card);
+      copyFileSync(join(this.path, RECIPE), join(fresh, RECIPE));
+    });
   }
 }

@@ -5,6 +5,7 @@ import type { Module } from "../core/module.js";
 import type { Trainer } from "../train/index.js";
 import { cardOf } from "./card.js";
 import { curveOf } from "./curve.js";
+import { throughAverages } from "./evaluate.js";
 import type { RunFolder } from "./folder.js";
 import { type Evaluation, isEvaluation, type Metrics, readMetrics } from "./metrics.js";
 import type { Recipe } from "./recipe.js";
@@ -83,9 +84,7 @@ export async function finish(running: Running): Promise<Finished> {
   const save = async (path: string) => {
     await model.save(path, { signal });
   };
-  await folder.replaceModel(card, (path) =>
-    recipe.trainer.ema ? trainer.withAverages(() => save(path)) : save(path),
-  );
+  await folder.replaceModel(card, (path) => throughAverages(trainer, () => save(path)));
   return {
     model: folder.model,
     curve: `${folder.curve}.png`,

@@ -1,15 +1,8 @@
 /** What a run tells of itself, a line of JSON for each step and each evaluation. */
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { TorchsightError } from "../core/errors.js";
 import type { Step } from "../train/index.js";
+import { replaceFile } from "./whole.js";
 
 /** How good a model is on samples that it was not trained on. */
 export interface Evaluation {
@@ -36,8 +29,7 @@ export class MetricsFile implements Disposable {
     steps: number,
   ) {
     const kept = readMetrics(path).filter(({ step }) => step < steps);
-    writeFileSync(`${path}.new`, kept.map(lineOf).join(""));
-    renameSync(`${path}.new`, path);
+    replaceFile(path, kept.map(lineOf).join(""));
     this.#file = openSync(path, "a");
   }
 

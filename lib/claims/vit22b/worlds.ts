@@ -1,5 +1,7 @@
 /** The scenes that claims are tried on. */
+
 import { ShapesWorld } from "../../data/shapesworld/world.js";
+import { seedOfPart } from "../../data/split.js";
 
 /** Which scenes: those to train on, or others that are never trained on. */
 export interface Part {
@@ -23,7 +25,6 @@ export function oneObject(
   });
 }
 
-/** Even seeds train and odd ones are held out. */
 function of({ side, seed, held = false }: Part) {
-  return { seed: 2 * seed + (held ? 1 : 0), size: [side, side], frames: 1 } as const;
+  return { seed: seedOfPart(seed, held), size: [side, side], frames: 1 } as const;
 }

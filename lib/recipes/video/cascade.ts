@@ -1,5 +1,5 @@
 /** A whole cascade: its stages trained one after the other, put together into one folder. */
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { badField, objectOf, oneOf } from "../../core/config.js";
 import { load, MODULE_DTYPES, type ModuleDType } from "../../core/load.js";
@@ -19,6 +19,7 @@ import type { Metrics } from "../metrics.js";
 import { parseRecipe, type Recipe, readRecipeFile } from "../recipe.js";
 import type { RunOptions } from "../run.js";
 import type { TrainableStages } from "../trainable.js";
+import { replaceFile, replaceFolder } from "../whole.js";
 import { runStageRecipe, TEXT_FOLDER } from "./run.js";
 
 /** A stage of a cascade that is to be trained; what is told of sampling goes to `cascade.json`. */
@@ -118,9 +119,7 @@ export async function runCascadeRecipe<Config extends object>(
     await writeStage(stages[name].model, join(model, name), cascade.dtype);
   }
   cpSync(encoder!, join(model, TEXT_FOLDER), { recursive: true });
-  const file = join(model, "cascade.json");
-  writeFileSync(`${file}.new`, `${JSON.stringify(described, null, 2)}\n`);
-  renameSync(`${file}.new`, file);
+  replaceFile(join(model, "cascade.json"), `${JSON.stringify(described, null, 2)}\n`);
   return { model, stages };
 }
 
@@ -147,12 +146,9 @@ function describe({ name, sampling }: CascadeStage, { data, trainer }: Recipe): 
 
 /** A trained stage in another dtype, whole or not at all. */
 async function writeStage(from: string, to: string, dtype: ModuleDType): Promise<void> {
-  const fresh = `${to}.new`;
-  rmSync(fresh, { recursive: true, force: true });
-  mkdirSync(fresh, { recursive: true });
-  await using stage = await load(from, { dtype });
-  await stage.save(fresh);
-  for (const name of ["README.md", "recipe.json"]) cpSync(join(from, name), join(fresh, name));
-  rmSync(to, { recursive: true, force: true });
-  renameSync(fresh, to);
+  await replaceFolder(to, async (fresh) => {
+    await using stage = await load(from, { dtype });
+    await stage.save(fresh);
+    for (const name of ["README.md", "recipe.json"]) cpSync(join(from, name), join(fresh, name));
+  });
 }

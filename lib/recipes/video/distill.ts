@@ -1,5 +1,5 @@
 /** Students of a stage that need fewer evaluations: of guidance, then of ever fewer steps. */
-import { cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readConfig } from "../../core/checkpoint.js";
 import { objectOf } from "../../core/config.js";
@@ -11,6 +11,7 @@ import type { Metrics } from "../metrics.js";
 import { parseRecipe, type Recipe } from "../recipe.js";
 import type { RunOptions } from "../run.js";
 import type { TrainableStages } from "../trainable.js";
+import { replaceFolder } from "../whole.js";
 import { runStageRecipe } from "./run.js";
 
 /** What a stage is distilled to, and how. */
@@ -140,7 +141,10 @@ export async function distill<Config extends object>(
     }
     teacher = folder.model;
   }
-  return { model: copied(teacher, join(out, "model")), students };
+  const last = await replaceFolder(join(out, "model"), (fresh) => {
+    cpSync(teacher, fresh, { recursive: true });
+  });
+  return { model: last, students };
 }
 
 /** The recipe of a student: a run that goes on from its teacher. */
@@ -164,14 +168,4 @@ function studentOf(recipe: Recipe, teacher: string, phase: Phase, steps: number)
       },
     },
   });
-}
-
-/** A copy of a folder, whole or not at all. */
-function copied(from: string, to: string): string {
-  const fresh = `${to}.new`;
-  rmSync(fresh, { recursive: true, force: true });
-  cpSync(from, fresh, { recursive: true });
-  rmSync(to, { recursive: true, force: true });
-  renameSync(fresh, to);
-  return to;
 }

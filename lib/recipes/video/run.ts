@@ -7,6 +7,7 @@ import { captionWords } from "../../data/shapesworld/lexicon.js";
 import { CaptionFeatures } from "../../models/imagen_video/caption_features.js";
 import { T5Encoder } from "../../models/t5/index.js";
 import { Trainer, type TrainerOptions } from "../../train/index.js";
+import { throughAverages } from "../evaluate.js";
 import { RunFolder } from "../folder.js";
 import { type Finished, finish, makeSteps, type Running } from "../loop.js";
 import { type Evaluation, MetricsFile } from "../metrics.js";
@@ -120,9 +121,7 @@ interface Evaluated {
 
 /** The loss of held-out clips under noise that is the same each time. */
 async function evaluate(evaluated: Evaluated): Promise<Evaluation> {
-  const { trainer } = evaluated;
-  if (!trainer.options.ema) return await lookAt(evaluated);
-  return await trainer.withAverages(() => lookAt(evaluated));
+  return await throughAverages(evaluated.trainer, () => lookAt(evaluated));
 }
 
 async function lookAt({ trainer, held, features, most, signal }: Evaluated): Promise<Evaluation> {

@@ -2,9 +2,10 @@
  * A small frozen reader for texts of few words: a T5 with random weights over a vocabulary of whole
  * words. Each word keeps a vector of its own, which is all that a stage needs to learn from.
  */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { T5Encoder } from "../../models/t5/index.js";
+import { replaceFolder } from "../whole.js";
 
 /** Tokens before the words. */
 const SPECIAL = ["<pad>", "</s>", "<unk>"] as const;
@@ -24,8 +25,6 @@ export async function writeWordEncoder(
   { width, seed }: WordEncoderOptions,
 ): Promise<void> {
   if (existsSync(folder)) return;
-  const fresh = `${folder}.new`;
-  rmSync(fresh, { recursive: true, force: true });
   const heads = 4;
   await using encoder = await T5Encoder.random(
     {
@@ -40,14 +39,14 @@ export async function writeWordEncoder(
     },
     { seed },
   );
-  mkdirSync(fresh, { recursive: true });
-  await encoder.save(fresh);
-  const write = (name: string, value: object) => {
-    writeFileSync(join(fresh, name), `${JSON.stringify(value, null, 1)}\n`);
-  };
-  write("tokenizer.json", definitionOf(words));
-  write("tokenizer_config.json", { pad_token: PAD, eos_token: END, unk_token: UNKNOWN });
-  renameSync(fresh, folder);
+  await replaceFolder(folder, async (fresh) => {
+    await encoder.save(fresh);
+    const write = (name: string, value: object) => {
+      writeFileSync(join(fresh, name), `${JSON.stringify(value, null, 1)}\n`);
+    };
+    write("tokenizer.json", definitionOf(words));
+    write("tokenizer_config.json", { pad_token: PAD, eos_token: END, unk_token: UNKNOWN });
+  });
 }
 
 /** A tokenizer of whole words, whatever their case, in the form of `tokenizer.json`. */
